@@ -1,0 +1,49 @@
+// The seam: the only file where wall time, monotonic time, timers and chance come from outside.
+// Everything else takes a Clock, so that tests and simulations own time. Lint refuses Date.now,
+// Math.random and setTimeout anywhere else in app/.
+import { setTimeout as nodeSetTimeout, clearTimeout as nodeClearTimeout } from "node:timers";
+
+/** A pending call. Cancelling one that has fired or was cancelled does nothing. */
+export interface Timer {
+  cancel(): void;
+}
+
+/** Time and chance, as one argument. */
+export interface Clock {
+  /** Wall clock in epoch milliseconds, with a fraction. Jumps when the host's clock is set. */
+  nowMs(): number;
+  /** Milliseconds that never run backwards and say nothing about the date. For every duration. */
+  monoMs(): number;
+  /** Uniform in [0, 1). For jitter, never for identity. */
+  random(): number;
+  /** Calls `run` once after at least `delayMs`. */
+  after(delayMs: number, run: () => void): Timer;
+}
+
+/** The machine's own clock. Timers do not keep the process alive by themselves. */
+export const systemClock: Clock = {
+  nowMs: () => performance.timeOrigin + performance.now(),
+  monoMs: () => performance.now(),
+  random: () => Math.random(),
+  after(delayMs, run) {
+    const timer = nodeSetTimeout(run, delayMs);
+    return { cancel: () => nodeClearTimeout(timer) };
+  },
+};
+
+/** Resolves after at least `delayMs`. */
+export function sleep(clock: Clock, delayMs: number): Promise<void> {
+  return new Promise((resolve) => {
+    clock.after(delayMs, resolve);
+  });
+}
+
+/** Calls `run` every `periodMs`, counted from the end of the call before. */
+export function every(clock: Clock, periodMs: number, run: () => void): Timer {
+  let timer = clock.after(periodMs, fire);
+  function fire() {
+    run();
+    timer = clock.after(periodMs, fire);
+  }
+  return { cancel: () => timer.cancel() };
+}

@@ -1,0 +1,16 @@
+// The tables a batch can carry, with the numbers that stand for them in its header (docs/wire.md).
+// Numbers are never reused.
+
+export const TABLES = { trade: 1, book: 2, status: 3, quarantine: 4, frame: 7 } as const;
+
+/** `frame` is raw socket input and exists on tapes only. */
+export type Table = keyof typeof TABLES;
+
+const NAMES = new Map<number, Table>(
+  Object.entries(TABLES).map(([name, id]) => [id, name as Table]),
+);
+
+/** The table with number `id`, or undefined when this release does not know it. */
+export function tableOf(id: number): Table | undefined {
+  return NAMES.get(id);
+}

@@ -1,0 +1,13 @@
+import { defineConfig } from "vitest/config";
+
+/** Every test file runs in its own process; the ones that touch SQL each get their own database. */
+export default defineConfig({
+  test: {
+    include: ["tests/**/*.test.ts"],
+    pool: "forks",
+    testTimeout: 60_000,
+    hookTimeout: 120_000,
+    globalSetup: ["tests/support/postgres-server.ts"],
+    reporters: ["default"],
+  },
+});
