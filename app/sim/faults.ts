@@ -1,0 +1,73 @@
+// What can be made to go wrong at a broker, and for how long.
+import { z } from "zod";
+import type { Clock } from "../shared/clock.ts";
+
+export const FAULT_KINDS = [
+  // Done to the sockets that are open now
+  "drop",
+  "stall",
+  "silent",
+  "garbage",
+  "evict",
+  "close1000",
+  // In force for `ms`, or for the next `count` occasions, or until "clear"
+  "truncate",
+  "wrong-count",
+  "extra-field",
+  "no-ack",
+  "rate-limit",
+  "auth-refuse",
+  // Settings
+  "cap",
+  "slot-lock",
+  "clear",
+] as const;
+
+export type FaultKind = (typeof FAULT_KINDS)[number];
+
+/** The body of `POST /fault`. */
+export const faultSchema = z.strictObject({
+  kind: z.enum(FAULT_KINDS),
+  broker: z.enum(["kis", "kiwoom"]),
+  /** App key; without it every account. Only for faults on open sockets and slot-lock. */
+  account: z.string().optional(),
+  /** How long; without `ms` and `count` until "clear". */
+  ms: z.number().nonnegative().optional(),
+  /** How many frames or answers; garbage: how many frames (1). */
+  count: z.int().positive().max(100_000).optional(),
+  /** cap: the new limit. */
+  cap: z.int().nonnegative().optional(),
+});
+
+export type Fault = z.infer<typeof faultSchema>;
+
+/** Faults that stay in force for a while. */
+export class Faults {
+  readonly #clock: Clock;
+  readonly #inForce = new Map<FaultKind, { untilMs: number; left: number }>();
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
+
+  set({ kind, ms, count }: Fault): void {
+    const untilMs = ms === undefined ? Infinity : this.#clock.monoMs() + ms;
+    this.#inForce.set(kind, { untilMs, left: count ?? Infinity });
+  }
+
+  clear(): void {
+    this.#inForce.clear();
+  }
+
+  /** Is it in force? Uses up one of its `count`. */
+  take(kind: FaultKind): boolean {
+    const fault = this.#inForce.get(kind);
+    if (!fault) return false;
+    fault.left -= 1;
+    if (fault.left < 0 || this.#clock.monoMs() >= fault.untilMs) {
+      this.#inForce.delete(kind);
+      return false;
+    }
+    return true;
+  }
+}

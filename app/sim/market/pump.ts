@@ -1,0 +1,116 @@
+// Lets the market happen in time: takes events from a market when they are due and hands them to the
+// brokers. Three paces: the wall clock's, a tape's times a factor, or as fast as the sockets drain.
+import type { Clock, Timer } from "../../shared/clock.ts";
+import type { Market, MarketEvent } from "./event.ts";
+
+/** How often the pump looks what is due. */
+const BEAT_MS = 10;
+/** At full speed the loop only has to let sockets breathe. */
+const BEAT_FULL_SPEED_MS = 1;
+/** Events per beat; what is left over is late, not lost. */
+const EVENTS_PER_BEAT_MAX = 512;
+
+export interface PumpOptions {
+  clock: Clock;
+  market: Market;
+  /** Times the recording's own pace; "max" without pauses. A market on the wall clock ignores it. */
+  speed: number | "max";
+  /** May the market open? Asked until yes. */
+  ready: () => boolean;
+  /** Have the sockets taken what they were given? */
+  drained: () => boolean;
+  emit: (event: MarketEvent) => void;
+  /** After each group of events. */
+  flush: () => void;
+}
+
+/**
+ *   waiting --(ready or open())--> running --(tape's end, stop())--> done
+ */
+type State =
+  | { name: "waiting" }
+  | { name: "running"; events: Generator<MarketEvent, void>; startMs: number; startMonoMs: number }
+  | { name: "done" };
+
+export class Pump {
+  readonly #options: PumpOptions;
+  #state: State = { name: "waiting" };
+  #next: MarketEvent | undefined;
+  #lastMs = Number.NaN;
+  #timer: Timer;
+
+  constructor(options: PumpOptions) {
+    this.#options = options;
+    this.#timer = options.clock.after(BEAT_MS, () => this.#beat());
+  }
+
+  get done(): boolean {
+    return this.#state.name === "done";
+  }
+
+  /** Now, as the market tells it, epoch ms; null before a tape begins. */
+  marketMs(): number | null {
+    const { market, clock, speed } = this.#options;
+    if (market.time === "wall") return clock.nowMs();
+    if (this.#state.name === "running" && speed !== "max") return this.#dueMs(this.#state);
+    return Number.isNaN(this.#lastMs) ? null : this.#lastMs;
+  }
+
+  /** Opens the market whoever is listening. */
+  open(): void {
+    if (this.#state.name !== "waiting") return;
+    const { clock, market } = this.#options;
+    const nowMs = clock.nowMs();
+    const events = market.play(nowMs);
+    this.#next = events.next().value ?? undefined;
+    const startMs = market.time === "wall" ? nowMs : (this.#next?.marketMs ?? nowMs);
+    this.#state = { name: "running", events, startMs, startMonoMs: clock.monoMs() };
+  }
+
+  /** Ends the market now, after its closing auction if `close`. Nothing is emitted afterwards. */
+  stop(close: boolean): void {
+    if (this.#state.name === "done") return;
+    const wasRunning = this.#state.name === "running";
+    this.#state = { name: "done" };
+    this.#timer.cancel();
+    if (!close || !wasRunning) return;
+    for (const event of this.#options.market.closing(this.marketMs()!)) this.#emit(event);
+    this.#options.flush();
+  }
+
+  #beat(): void {
+    if (this.#state.name === "waiting" && this.#options.ready()) this.open();
+    if (this.#state.name === "running") this.#run(this.#state);
+    if (this.done) return;
+    const isBusy = this.#state.name === "running" && this.#options.speed === "max";
+    const beatMs = isBusy ? BEAT_FULL_SPEED_MS : BEAT_MS;
+    this.#timer = this.#options.clock.after(beatMs, () => this.#beat());
+  }
+
+  #run(state: State & { name: "running" }): void {
+    const { speed, drained, flush } = this.#options;
+    if (speed === "max" && !drained()) return;
+    const dueMs = this.#dueMs(state);
+    let left = EVENTS_PER_BEAT_MAX;
+    while (this.#next && this.#next.marketMs <= dueMs && left > 0) {
+      this.#emit(this.#next);
+      this.#next = state.events.next().value ?? undefined;
+      left -= 1;
+    }
+    flush();
+    if (!this.#next) this.#state = { name: "done" };
+  }
+
+  /** Market time up to which events are due. */
+  #dueMs(state: State & { name: "running" }): number {
+    const { market, clock, speed } = this.#options;
+    if (market.time === "wall") return clock.nowMs();
+    if (speed === "max") return Infinity;
+    return state.startMs + (clock.monoMs() - state.startMonoMs) * speed;
+  }
+
+  #emit(event: MarketEvent): void {
+    this.#lastMs = event.marketMs;
+    this.#options.emit(event);
+  }
+}
