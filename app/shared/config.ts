@@ -147,7 +147,7 @@ export const SETTINGS = {
     help: "Kiwoom REST host.",
   },
   KIWOOM_WS_URL: {
-    schema: url("ws", "wss").default("wss://api.kiwoom.com:10000"),
+    schema: url("ws", "wss").default("wss://api.kiwoom.com:10000/api/dostk/websocket"),
     help: "Kiwoom WebSocket host.",
   },
 } as const satisfies Record<string, Setting>;

@@ -15,8 +15,9 @@ export interface EventFields {
   record_quarantined: { source: string; code: string; count: number; reason: string };
   // Outbox
   outbox_trimmed: { account: string; table: string; count: number; reason: string };
-  backlog_sealed: { account: string; table: string; stream: string; rows: number };
+  backlog_sealed: { account: string; table: string; stream: string; entries: number };
   stream_stuck: { stream: string; number: number; code: string };
+  verdict_mismatched: { stream: string; number: number; rows: number; counted: number };
   // Uplink
   uplink_opened: { url: string; hub: string };
   uplink_closed: { url: string; code: string; openMs: number };
@@ -105,6 +106,11 @@ export const EVENTS = {
     labels: ["account", "table"],
   },
   stream_stuck: { level: "error", says: "The hub refuses a batch for good", labels: ["code"] },
+  verdict_mismatched: {
+    level: "error",
+    says: "The hub's verdict does not add up to the batch's rows",
+    labels: [],
+  },
   uplink_opened: { level: "info", says: "The link to the hub opened", labels: [] },
   uplink_closed: { level: "warn", says: "The link to the hub closed", labels: ["code"] },
   uplink_refused: { level: "error", says: "The hub refused this edge", labels: ["code"] },

@@ -135,3 +135,17 @@ export function isBalanced(ledger: Ledger): boolean {
   const { received, committed, duplicate, held, quarantined, lost } = ledger;
   return received === committed + duplicate + held + quarantined + lost;
 }
+
+/** The identity holds for sums of ledgers as for each. */
+export function sumOf(ledgers: readonly Ledger[]): Ledger {
+  const sum = { received: 0, committed: 0, duplicate: 0, held: 0, quarantined: 0, lost: 0 };
+  for (const ledger of ledgers) {
+    sum.received += ledger.received;
+    sum.committed += ledger.committed;
+    sum.duplicate += ledger.duplicate;
+    sum.held += ledger.held;
+    sum.quarantined += ledger.quarantined;
+    sum.lost += ledger.lost;
+  }
+  return sum;
+}

@@ -1,0 +1,51 @@
+// `tickhub hub`: the hub process of a deployment.
+import { join } from "node:path";
+import { startHub } from "../hub/hub.ts";
+import { systemClock } from "../shared/clock.ts";
+import { readSettings, required } from "../shared/config.ts";
+import { createReporter } from "../shared/report.ts";
+import { startEmbedded } from "../store/embedded.ts";
+import { printJson, say } from "./output.ts";
+import { untilSignal } from "./signal.ts";
+import { accountsOf, symbolsOf } from "./watchlist.ts";
+import { VERSION } from "./version.ts";
+
+export async function hub(options: { json?: boolean }): Promise<number> {
+  const settings = readSettings(process.env);
+  const edges = required(settings, "TICKHUB_EDGE_TOKENS");
+  const reporter = createReporter("hub", settings.TICKHUB_LOG_LEVEL);
+  const ending = untilSignal();
+  const embedded = settings.TICKHUB_DATABASE_URL
+    ? null
+    : await startEmbedded({
+        directory: join(settings.TICKHUB_STATE_DIR, "postgres"),
+        clock: systemClock,
+      });
+  try {
+    const running = await startHub({
+      databaseUrl: settings.TICKHUB_DATABASE_URL ?? embedded!.url,
+      port: settings.TICKHUB_PORT,
+      bind: settings.TICKHUB_BIND,
+      allowPublic: settings.TICKHUB_ALLOW_PUBLIC,
+      edges,
+      symbols: symbolsOf(settings),
+      accounts: accountsOf(settings),
+      leaseTimings: {
+        quietMs: settings.TICKHUB_QUIET_MS,
+        killGraceMs: settings.TICKHUB_KILL_GRACE_MS,
+      },
+      version: VERSION,
+      clock: systemClock,
+      reporter,
+    });
+    reporter.emit({ event: "process_started", role: "hub", version: VERSION });
+    printJson({ event: "hub_listening", url: running.url });
+    if (!options.json) say(`tickhub hub: ${running.url}`);
+    const signal = await ending;
+    reporter.emit({ event: "process_stopping", role: "hub", signal });
+    await running.stop();
+  } finally {
+    await embedded?.stop();
+  }
+  return 0;
+}

@@ -1,0 +1,204 @@
+// A whole tickhub on one machine, as the processes it consists of: database, hub, simulated brokers, one
+// edge a broker. `tickhub up` runs it and supervises; the end-to-end tests run it and pull the plug.
+import { randomBytes } from "node:crypto";
+import { join } from "node:path";
+import { systemClock } from "../shared/clock.ts";
+import type { EdgeReport } from "../edge/edge.ts";
+import { startEmbedded } from "../store/embedded.ts";
+import { Child } from "./child.ts";
+import type { Announcement } from "./child.ts";
+import { fetchJson } from "./http.ts";
+
+export const BROKERS = ["kis", "kiwoom"] as const;
+export type Broker = (typeof BROKERS)[number];
+
+/** Keys of the form the brokers' have; the simulated ones accept any. */
+const SIM_KEY = "SIMULATED".padEnd(36, "0");
+const SIM_SECRET = "SIMULATED".padEnd(180, "0");
+
+/** What a simulated broker handed to open sockets, by kind, summed over both. */
+export interface SimCounts {
+  records: number;
+  doubleSockets: number;
+  kis: Record<string, SimAccountCounts>;
+  kiwoom: Record<string, SimAccountCounts>;
+}
+interface SimAccountCounts {
+  trades: number;
+  books: number;
+  statuses: number;
+  records: number;
+}
+
+export interface StackOptions {
+  /** Holds the embedded database and the logs. */
+  stateDir: string;
+  /** Instead of the embedded database. */
+  databaseUrl?: string | undefined;
+  /** 0 picks one. */
+  port: number;
+  logLevel: string;
+  /** Arguments of the simulator: market, tape, speed, faults. */
+  simArgs: readonly string[];
+  /** How the edges send: through the gateway, or straight into the database. */
+  uplink: "gateway" | "postgres";
+  /** Every raw frame goes to `<prefix>.<broker>.tape`. */
+  tapePrefix?: string | undefined;
+  quietMs?: number;
+  killGraceMs?: number;
+}
+
+/** What the simulator says when it listens. */
+interface SimPlaces {
+  kisRest: string;
+  kisWs: string;
+  kiwoomRest: string;
+  kiwoomWs: string;
+  control: string;
+  symbols: string[];
+  marketClock: string;
+}
+
+export class Stack {
+  readonly databaseUrl: string;
+  readonly edges = new Map<Broker, Child>();
+  hub!: Child;
+  hubUrl = "";
+  sim!: Child;
+  places!: SimPlaces;
+  readonly #options: StackOptions;
+  readonly #stopDatabase: () => Promise<void>;
+  readonly #tokens = new Map<Broker, string>(
+    BROKERS.map((broker) => [broker, randomBytes(24).toString("hex")]),
+  );
+
+  private constructor(
+    options: StackOptions,
+    databaseUrl: string,
+    stopDatabase: () => Promise<void>,
+  ) {
+    this.#options = options;
+    this.databaseUrl = databaseUrl;
+    this.#stopDatabase = stopDatabase;
+  }
+
+  /** Starts everything, in the order in which one needs the other. Throws what the failing process said. */
+  static async start(options: StackOptions): Promise<Stack> {
+    const embedded = options.databaseUrl
+      ? { url: options.databaseUrl, stop: () => Promise.resolve() }
+      : await startEmbedded({ directory: join(options.stateDir, "postgres"), clock: systemClock });
+    const stack = new Stack(options, embedded.url, () => embedded.stop());
+    try {
+      await stack.startSim();
+      await stack.startHub();
+      await Promise.all(BROKERS.map((broker) => stack.startEdge(broker)));
+    } catch (error) {
+      await stack.stop();
+      throw error;
+    }
+    return stack;
+  }
+
+  async startSim(): Promise<void> {
+    this.sim = new Child({
+      program: "sim",
+      args: this.#options.simArgs,
+      env: {},
+      logFile: this.#log("sim"),
+    });
+    this.places = (await this.sim.announced("sim_listening")) as Announcement & SimPlaces;
+  }
+
+  /** Also starts a hub again after it was killed: same port, same tokens, same database. */
+  async startHub(): Promise<void> {
+    const { port, logLevel, quietMs, killGraceMs } = this.#options;
+    this.hub = new Child({
+      args: ["hub", "--json"],
+      env: {
+        TICKHUB_DATABASE_URL: this.databaseUrl,
+        TICKHUB_LOG_LEVEL: logLevel,
+        TICKHUB_PORT: this.hubUrl ? new URL(this.hubUrl).port : String(port),
+        TICKHUB_EDGE_TOKENS: BROKERS.map((broker) => `${broker}=${this.#tokens.get(broker)!}`).join(
+          ",",
+        ),
+        TICKHUB_SYMBOLS: this.places.symbols.join(","),
+        TICKHUB_ACCOUNTS: BROKERS.map((broker) => `${broker}:1`).join(","),
+        TICKHUB_MARKET_CLOCK: this.places.marketClock,
+        TICKHUB_QUIET_MS: String(quietMs ?? 500),
+        TICKHUB_KILL_GRACE_MS: String(killGraceMs ?? 2_500),
+      },
+      logFile: this.#log("hub"),
+    });
+    this.hubUrl = String((await this.hub.announced("hub_listening")).url);
+  }
+
+  /** Also starts an edge again after it was killed: same name, same token, a new process. */
+  async startEdge(broker: Broker): Promise<void> {
+    const { logLevel, uplink, tapePrefix } = this.#options;
+    const hub =
+      uplink === "postgres" ? this.databaseUrl : `${this.hubUrl.replace("http", "ws")}/edge`;
+    const { kisRest, kisWs, kiwoomRest, kiwoomWs, marketClock } = this.places;
+    const child = new Child({
+      args: ["edge", "--feed", broker, "--json"],
+      env: {
+        TICKHUB_EDGE_ID: broker,
+        TICKHUB_EDGE_TOKEN: this.#tokens.get(broker)!,
+        TICKHUB_HUB_URL: hub,
+        TICKHUB_LOG_LEVEL: logLevel,
+        TICKHUB_MARKET_CLOCK: marketClock,
+        ...(tapePrefix ? { TICKHUB_TAPE: `${tapePrefix}.${broker}.tape` } : {}),
+        ...(broker === "kis"
+          ? {
+              KIS_APP_KEY: SIM_KEY,
+              KIS_APP_SECRET: SIM_SECRET,
+              KIS_REST_URL: kisRest,
+              KIS_WS_URL: kisWs,
+            }
+          : {
+              KIWOOM_APP_KEY: SIM_KEY,
+              KIWOOM_SECRET_KEY: SIM_SECRET,
+              KIWOOM_REST_URL: kiwoomRest,
+              KIWOOM_WS_URL: kiwoomWs,
+            }),
+      },
+      logFile: this.#log(`edge-${broker}`),
+    });
+    this.edges.set(broker, child);
+    await child.announced("edge_listening");
+  }
+
+  /** The edge's own status, or null when it does not answer. */
+  async edgeStatus(broker: Broker): Promise<EdgeReport | null> {
+    const child = this.edges.get(broker);
+    const { url } = (await child?.announced("edge_listening").catch(() => null)) ?? {};
+    return typeof url === "string" ? await fetchJson<EdgeReport>(`${url}/status`) : null;
+  }
+
+  /** What the simulated brokers counted in their own process. */
+  async simCounts(): Promise<SimCounts | null> {
+    return await fetchJson<SimCounts>(`${this.places.control}/counts`);
+  }
+
+  /** True when a tape has been played to its end. */
+  async marketDone(): Promise<boolean> {
+    const market = await fetchJson<{ done: boolean }>(`${this.places.control}/market`);
+    return market?.done ?? false;
+  }
+
+  /** Ends the market: when this resolves, the simulators send nothing any more. */
+  async stopMarket(): Promise<void> {
+    await fetchJson(`${this.places.control}/stop`, { close: true });
+  }
+
+  /** Edges first (they drain and release), then brokers, hub and database. */
+  async stop(): Promise<void> {
+    await Promise.all([...this.edges.values()].map((edge) => edge.stop()));
+    const started: (Child | undefined)[] = [this.sim, this.hub];
+    await Promise.all(started.map(async (child) => child?.stop()));
+    await this.#stopDatabase();
+  }
+
+  #log(role: string): string {
+    return join(this.#options.stateDir, "logs", `${role}.log`);
+  }
+}

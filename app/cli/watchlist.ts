@@ -1,0 +1,42 @@
+// Symbols and accounts, as settings write them.
+import type { Settings } from "../shared/config.ts";
+import { TickhubError } from "../shared/errors.ts";
+import type { Venue } from "../shared/tick.ts";
+
+/** Registrations (KIS) or items (Kiwoom) one session may hold; the brokers' documents give 41 and 200. */
+const CAPS = { kis: 41, kiwoom: 200 } as const;
+const VENUES = new Set(["KRX", "NXT", "UN", "NAS", "NYS", "AMS"]);
+
+/** `005930` is on KRX; any other venue stands in front: `NXT:005930`, `NAS:AAPL`. */
+export function symbolsOf(settings: Settings): { venue: Venue; symbol: string }[] {
+  return settings.TICKHUB_SYMBOLS.map((text) => {
+    const [venue, symbol] = text.includes(":")
+      ? (text.split(":", 2) as [string, string])
+      : ["KRX", text];
+    if (!VENUES.has(venue) || !/^[A-Z0-9./]{1,12}$/.test(symbol)) {
+      throw new TickhubError("CONFIG_INVALID", {
+        name: "TICKHUB_SYMBOLS",
+        value: text,
+        wanted: `SYMBOL or VENUE:SYMBOL with a venue of ${[...VENUES].join(", ")}`,
+      });
+    }
+    return { venue, symbol };
+  });
+}
+
+/** `kis:1` → broker and the registrations one session of it may hold. */
+export function accountsOf(
+  settings: Settings,
+): { account: string; broker: "kis" | "kiwoom"; cap: number }[] {
+  return settings.TICKHUB_ACCOUNTS.map((account) => {
+    const broker = /^(kis|kiwoom):\d+$/.exec(account)?.[1];
+    if (broker !== "kis" && broker !== "kiwoom") {
+      throw new TickhubError("CONFIG_INVALID", {
+        name: "TICKHUB_ACCOUNTS",
+        value: account,
+        wanted: "kis:N or kiwoom:N",
+      });
+    }
+    return { account, broker, cap: CAPS[broker] };
+  });
+}

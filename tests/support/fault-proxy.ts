@@ -1,0 +1,146 @@
+// A TCP proxy that breaks links on purpose: cut, reset, stall (half-open: everything stays open and nothing
+// passes), slow, refuse. Faults hold until `heal`. Stands between any two real parts; nothing is mocked.
+import { createServer, connect } from "node:net";
+import type { AddressInfo, Server, Socket } from "node:net";
+
+/** A slow link passes what is due this often. */
+const SLICE_MS = 20;
+
+interface Pair {
+  near: Socket;
+  far: Socket;
+}
+
+export class FaultProxy {
+  readonly host = "127.0.0.1";
+  port = 0;
+  /** Bytes forwarded, both ways. */
+  bytes = 0;
+  /** Links accepted since the start. */
+  accepted = 0;
+  readonly #target: { host: string; port: number };
+  readonly #pairs = new Set<Pair>();
+  #server: Server | null = null;
+  #stalled = false;
+  #bytesPerSecond = Infinity;
+
+  private constructor(target: { host: string; port: number }) {
+    this.#target = target;
+  }
+
+  /** In front of `target`, on a free port. */
+  static async start(target: { host: string; port: number }): Promise<FaultProxy> {
+    const proxy = new FaultProxy(target);
+    await proxy.#listen(0);
+    return proxy;
+  }
+
+  /** In front of the host and port of `url`, as the same URL through the proxy. */
+  static async before(url: string): Promise<{ proxy: FaultProxy; url: string }> {
+    const through = new URL(url);
+    const proxy = await FaultProxy.start({ host: through.hostname, port: Number(through.port) });
+    through.hostname = proxy.host;
+    through.port = String(proxy.port);
+    return { proxy, url: through.href };
+  }
+
+  get open(): number {
+    return this.#pairs.size;
+  }
+
+  /** Closes every link as a process that ends does. */
+  cut(): void {
+    for (const { near, far } of this.#pairs) {
+      near.destroy();
+      far.destroy();
+    }
+  }
+
+  /** Closes every link with RST. */
+  reset(): void {
+    for (const { near, far } of this.#pairs) {
+      near.resetAndDestroy();
+      far.resetAndDestroy();
+    }
+  }
+
+  /** Half-open: links stay, new ones are accepted, no byte passes either way. */
+  stall(): void {
+    this.#stalled = true;
+    for (const pair of this.#pairs) for (const socket of [pair.near, pair.far]) socket.pause();
+  }
+
+  /** From now on at most this rate, each way. */
+  slow(bytesPerSecond: number): void {
+    this.#bytesPerSecond = bytesPerSecond;
+  }
+
+  /** Cuts, and takes no new links: the host is up, nothing listens. */
+  async refuse(): Promise<void> {
+    const server = this.#server;
+    this.#server = null;
+    this.cut();
+    if (server) await new Promise<void>((resolve) => server.close(() => resolve()));
+  }
+
+  /** Ends every fault. What a stall held back passes now. */
+  async heal(): Promise<void> {
+    this.#stalled = false;
+    this.#bytesPerSecond = Infinity;
+    for (const pair of this.#pairs) for (const socket of [pair.near, pair.far]) socket.resume();
+    if (!this.#server) await this.#listen(this.port);
+  }
+
+  async close(): Promise<void> {
+    await this.refuse();
+  }
+
+  async #listen(port: number): Promise<void> {
+    const server = createServer({ pauseOnConnect: true }, (near) => this.#accept(near));
+    await new Promise<void>((resolve, reject) => {
+      server.once("error", reject);
+      server.listen(port, this.host, resolve);
+    });
+    this.#server = server;
+    this.port = (server.address() as AddressInfo).port;
+  }
+
+  #accept(near: Socket): void {
+    this.accepted++;
+    const far = connect(this.#target);
+    const pair = { near, far };
+    this.#pairs.add(pair);
+    for (const [from, to] of [
+      [near, far],
+      [far, near],
+    ] as const) {
+      from.on("error", () => undefined);
+      from.on("close", () => {
+        this.#pairs.delete(pair);
+        to.destroy();
+      });
+      from.on("end", () => to.end());
+      from.on("data", (chunk) => this.#forward(from, to, chunk));
+    }
+    far.on("connect", () => {
+      if (!this.#stalled) near.resume();
+    });
+  }
+
+  #forward(from: Socket, to: Socket, chunk: Buffer): void {
+    const isSlow = this.#bytesPerSecond !== Infinity;
+    const slice = isSlow
+      ? chunk.subarray(0, Math.ceil((this.#bytesPerSecond * SLICE_MS) / 1_000))
+      : chunk;
+    this.bytes += slice.length;
+    const isFull = !to.write(slice);
+    if (!isFull && !isSlow) return;
+    from.pause();
+    const goOn = () => {
+      if (slice.length < chunk.length) this.#forward(from, to, chunk.subarray(slice.length));
+      else if (!this.#stalled) from.resume();
+    };
+    if (isSlow) setTimeout(goOn, SLICE_MS);
+    else to.once("drain", goOn);
+  }
+}
