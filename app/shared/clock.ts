@@ -10,7 +10,7 @@ export interface Timer {
 
 /** Time and chance, as one argument. */
 export interface Clock {
-  /** Wall clock in epoch milliseconds, with a fraction. Jumps when the host's clock is set. */
+  /** Wall clock in epoch milliseconds, to the microsecond. Jumps when the host's clock is set. */
   nowMs(): number;
   /** Milliseconds that never run backwards and say nothing about the date. For every duration. */
   monoMs(): number;
@@ -22,7 +22,7 @@ export interface Clock {
 
 /** The machine's own clock. Timers do not keep the process alive by themselves. */
 export const systemClock: Clock = {
-  nowMs: () => performance.timeOrigin + performance.now(),
+  nowMs: () => Math.round((performance.timeOrigin + performance.now()) * 1_000) / 1_000,
   monoMs: () => performance.now(),
   random: () => Math.random(),
   after(delayMs, run) {

@@ -74,10 +74,14 @@ export async function openTape(path: string, limits: TapeLimits = TAPE_LIMITS): 
   }
 }
 
-/** SHA-256 of the whole file, in hex: the tape's identity. */
+/** SHA-256 of the whole file, in hex: the tape's identity. Throws TAPE_UNREADABLE. */
 export async function tapeSha256(path: string): Promise<string> {
   const hash = createHash("sha256");
-  for await (const chunk of createReadStream(path)) hash.update(chunk as Buffer);
+  try {
+    for await (const chunk of createReadStream(path)) hash.update(chunk as Buffer);
+  } catch (cause) {
+    throw new TickhubError("TAPE_UNREADABLE", { path }, { cause });
+  }
   return hash.digest("hex");
 }
 

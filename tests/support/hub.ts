@@ -118,8 +118,14 @@ export class StreamOfTrades {
     this.holder = holder;
   }
 
-  next(epoch: number, rows = 10, account = "kis:1"): Uint8Array {
-    const made = trades(rows, this.#seq, { symbol: `S${this.stream.slice(0, 6)}` });
+  next(
+    epoch: number,
+    rows = 10,
+    account = "kis:1",
+    fields: () => Partial<Trade> = () => ({}),
+  ): Uint8Array {
+    const symbol = `S${this.stream.slice(0, 6)}`;
+    const made = trades(rows, this.#seq, { symbol }).map((row) => ({ ...row, ...fields() }));
     this.#seq += rows * 10;
     const head = { table: "trade", stream: this.stream, account, epoch } as const;
     return encodeBatch({ ...head, number: ++this.#number }, made);

@@ -28,10 +28,14 @@ type Instruments = NonNullable<Series>;
 
 export function writeTrades(out: ByteWriter, rows: readonly Trade[]): void {
   const { instruments, inOrder } = writeStamped(out, rows);
+  const { numbers } = columnWriters(out, rows);
   const size = column(rows, (row) => row.size);
   numbers((row) => row.chain, inOrder);
   writeNumbers(out, size, null);
-  writeOver(out, column(rows, (row) => row.seq), runningTotals(size, instruments),
+  writeOver(
+    out,
+    column(rows, (row) => row.seq),
+    runningTotals(size, instruments),
     instruments,
   );
   numbers((row) => row.price, instruments);
@@ -64,14 +68,21 @@ export function readTrades(from: ByteReader, rows: number): TradeColumns {
 
 export function writeBooks(out: ByteWriter, rows: readonly Book[]): void {
   const { instruments } = writeStamped(out, rows);
+  const { numbers, texts } = columnWriters(out, rows);
   const levels = new Float64Array(CELLS * rows.length);
   for (let i = 0; i < rows.length; i++) levels.set(rows[i]!.levels, CELLS * i);
   writeLevels(out, levels, instruments);
   const { asks, bids } = sizeTotals(levels);
-  writeOver(out, column(rows, (row) => row.askTotal), asks,
+  writeOver(
+    out,
+    column(rows, (row) => row.askTotal),
+    asks,
     instruments,
   );
-  writeOver(out, column(rows, (row) => row.bidTotal), bids,
+  writeOver(
+    out,
+    column(rows, (row) => row.bidTotal),
+    bids,
     instruments,
   );
   numbers((row) => row.expectedPrice, instruments);
@@ -96,6 +107,7 @@ export function readBooks(from: ByteReader, rows: number): BookColumns {
 
 export function writeStatuses(out: ByteWriter, rows: readonly Status[]): void {
   writeStamped(out, rows);
+  const { texts } = columnWriters(out, rows);
   texts((row) => row.what);
   texts((row) => row.code);
   texts((row) => row.detail);
@@ -111,6 +123,7 @@ export function readStatuses(from: ByteReader, rows: number): StatusColumns {
 
 export function writeQuarantine(out: ByteWriter, rows: readonly Reject[]): void {
   const inOrder = only(rows.length);
+  const { numbers, texts } = columnWriters(out, rows);
   numbers((row) => row.edgeRecvMs, inOrder);
   numbers((row) => row.capture, inOrder);
   texts((row) => row.code);
@@ -133,6 +146,7 @@ export function readQuarantine(from: ByteReader, rows: number): QuarantineColumn
 
 export function writeFrames(out: ByteWriter, rows: readonly RawFrame[]): void {
   const inOrder = only(rows.length);
+  const { numbers } = columnWriters(out, rows);
   numbers((row) => row.edgeRecvMs, inOrder);
   numbers((row) => row.marketMs, inOrder);
   writeBlobs(
@@ -155,6 +169,7 @@ function writeStamped(
 ): { instruments: Instruments; inOrder: Instruments } {
   const instruments = writeInstruments(out, rows);
   const inOrder = only(rows.length);
+  const { numbers } = columnWriters(out, rows);
   numbers((row) => row.exchangeMs, inOrder);
   numbers((row) => row.day, inOrder);
   numbers((row) => row.edgeRecvMs, inOrder);
@@ -260,6 +275,16 @@ function sizeTotals(levels: Float64Array): { asks: Float64Array; bids: Float64Ar
 /** All rows in one series: each is predicted from the row before it. */
 function only(rows: number): Instruments {
   return { of: new Uint32Array(rows), count: 1 };
+}
+
+/** Writers of one field of all rows. */
+function columnWriters<Row>(out: ByteWriter, rows: readonly Row[]) {
+  return {
+    numbers: (of: (row: Row) => number, series: Series) => {
+      writeNumbers(out, column(rows, of), series);
+    },
+    texts: (of: (row: Row) => string) => writeTexts(out, rows.map(of)),
+  };
 }
 
 function column<Row>(rows: readonly Row[], of: (row: Row) => number): Float64Array {
