@@ -40,10 +40,17 @@ export function sleep(clock: Clock, delayMs: number): Promise<void> {
 
 /** Calls `run` every `periodMs`, counted from the end of the call before. */
 export function every(clock: Clock, periodMs: number, run: () => void): Timer {
+  let cancelled = false;
   let timer = clock.after(periodMs, fire);
   function fire() {
     run();
-    timer = clock.after(periodMs, fire);
+    // `run` itself may have cancelled.
+    if (!cancelled) timer = clock.after(periodMs, fire);
   }
-  return { cancel: () => timer.cancel() };
+  return {
+    cancel() {
+      cancelled = true;
+      timer.cancel();
+    },
+  };
 }

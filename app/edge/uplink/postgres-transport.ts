@@ -1,0 +1,122 @@
+// The direct link: the hub's database itself, as the role `tickhub_edge` (or whoever the URL names). Same
+// writer, same SQL functions as the hub, so a batch meets the same checks either way.
+// Promises: one lost connection closes the whole link, because only a new `open` can notice that another
+// database answers at the same address.
+import type pg from "pg";
+import { codeOf, TickhubError } from "../../shared/errors.ts";
+import type { ErrorCode } from "../../shared/errors.ts";
+import { standingSchema } from "../../shared/gateway-protocol.ts";
+import type { Standing } from "../../shared/gateway-protocol.ts";
+import { asDatabaseError, asStoreError, openPool } from "../../store/database.ts";
+import { BatchWriter } from "../../store/writer.ts";
+import type { Opened, Question, Transport, TransportOptions, Verdict } from "./transport.ts";
+
+/** Writers side by side, and one connection for questions. */
+const WRITERS = 3;
+const IN_FLIGHT = { inFlightMax: 32, inFlightBytesMax: 8 * 1024 * 1024 };
+
+/** What the server says before it lets us in: SQLSTATE, appendix A of its manual. */
+const REFUSALS: Record<string, ErrorCode> = {
+  "28P01": "EDGE_TOKEN",
+  "28000": "EDGE_TOKEN",
+  "3D000": "UPLINK_URL",
+  "42883": "DATABASE_SCHEMA_MISSING",
+  "42P01": "DATABASE_SCHEMA_MISSING",
+};
+
+export class PostgresTransport implements Transport {
+  readonly url: string;
+  readonly #options: TransportOptions;
+  readonly #pool: pg.Pool;
+  readonly #writer: BatchWriter;
+  #state: "new" | "open" | "closed" = "new";
+  #closedListener: (error: TickhubError) => void = () => undefined;
+
+  constructor(url: URL, options: TransportOptions) {
+    this.url = `${url.protocol}//${url.host}${url.pathname}`;
+    this.#options = options;
+    this.#pool = openPool(url.href, {
+      connectionsMax: WRITERS + 1,
+      name: `tickhub-edge ${options.edge}`,
+      connectTimeoutMs: options.answerMs,
+    });
+    this.#writer = new BatchWriter({
+      pool: this.#pool,
+      clock: options.clock,
+      connectionsMax: WRITERS,
+    });
+  }
+
+  async open(): Promise<Opened> {
+    try {
+      const { rows } = await this.#pool.query<{ system: string; hub: string; hubMs: number }>(
+        `select (select system_identifier::text from pg_control_system()) as system,
+                'postgres ' || current_setting('server_version') as hub,
+                extract(epoch from clock_timestamp())::float8 * 1000 as "hubMs",
+                'public.where_am_i'::regproc`,
+      );
+      const { system, hub, hubMs } = rows[0]!;
+      this.#state = "open";
+      this.#pool.on("error", (error) => this.#lost(error));
+      return { system, hub, hubMs, ...IN_FLIGHT };
+    } catch (error) {
+      await this.close();
+      throw this.#openError(error);
+    }
+  }
+
+  async ask({ account, holder, edge, wish, status }: Question): Promise<Standing> {
+    return await this.#guard(async () => {
+      const { rows } = await this.#pool.query<{ standing: unknown }>(
+        "select public.where_am_i($1, $2, $3, $4, $5) as standing",
+        [account, holder, edge, wish, JSON.stringify(status)],
+      );
+      return standingSchema.parse(rows[0]?.standing);
+    });
+  }
+
+  async send(bytes: Uint8Array, holder: string): Promise<Verdict> {
+    return await this.#guard(() => this.#writer.write(bytes, { edge: this.#options.edge, holder }));
+  }
+
+  onClosed(listener: (error: TickhubError) => void): void {
+    this.#closedListener = listener;
+  }
+
+  async close(): Promise<void> {
+    if (this.#state === "closed") return;
+    this.#state = "closed";
+    await this.#pool.end();
+  }
+
+  async #guard<T>(run: () => Promise<T>): Promise<T> {
+    if (this.#state !== "open") throw new TickhubError("UPLINK_CLOSED", { url: this.url });
+    try {
+      return await run();
+    } catch (thrown) {
+      const error = asStoreError(thrown);
+      if (error.code === "DATABASE_UNREACHABLE") this.#lost(error);
+      throw error;
+    }
+  }
+
+  #lost(cause: Error): void {
+    if (this.#state !== "open") return;
+    this.#state = "closed";
+    void this.#pool.end();
+    const reason = codeOf(cause);
+    this.#closedListener(new TickhubError("UPLINK_CLOSED", { url: this.url, reason }, { cause }));
+  }
+
+  #openError(error: unknown): TickhubError {
+    const sqlstate = codeOf(error);
+    const facts = { url: this.url, reason: sqlstate };
+    const refusal = REFUSALS[sqlstate];
+    if (refusal) return new TickhubError(refusal, facts, { cause: error });
+    const known = asDatabaseError(error);
+    const isAway = known instanceof TickhubError && known.code === "DATABASE_UNREACHABLE";
+    return new TickhubError(isAway ? "UPLINK_UNREACHABLE" : "UPLINK_PROTOCOL", facts, {
+      cause: error,
+    });
+  }
+}
