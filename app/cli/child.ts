@@ -35,6 +35,8 @@ export class Child {
     const log = openSync(options.logFile, "a");
     const script = options.program === "sim" ? SIM : MAIN;
     this.process = spawn(process.execPath, [script, ...options.args], {
+      // Not ours: a .env there is for the command a person started, which hands on what a child needs.
+      cwd: dirname(options.logFile),
       env: { ...inherited(), ...options.env },
       stdio: ["ignore", "pipe", log],
     });

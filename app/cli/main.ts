@@ -62,7 +62,7 @@ command("doctor", "names each broken precondition and its fix").action(async (op
 market(
   command("record", "a run on one machine, with every raw frame kept on tapes").requiredOption(
     "--out <prefix>",
-    "tapes are written to <prefix>.<account>.tape",
+    "tapes are written to <prefix>.kis.tape and <prefix>.kiwoom.tape",
   ),
 ).action(async (options: RecordOptions) =>
   done(await (await import("./record.ts")).record(options)),

@@ -1,7 +1,7 @@
 // A whole tickhub on one machine, as the processes it consists of: database, hub, simulated brokers, one
 // edge a broker. `tickhub up` runs it and supervises; the end-to-end tests run it and pull the plug.
 import { randomBytes } from "node:crypto";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import { systemClock } from "../shared/clock.ts";
 import type { EdgeReport } from "../edge/edge.ts";
 import { startEmbedded } from "../store/embedded.ts";
@@ -146,7 +146,7 @@ export class Stack {
         TICKHUB_HUB_URL: hub,
         TICKHUB_LOG_LEVEL: logLevel,
         TICKHUB_MARKET_CLOCK: marketClock,
-        ...(tapePrefix ? { TICKHUB_TAPE: `${tapePrefix}.${broker}.tape` } : {}),
+        ...(tapePrefix ? { TICKHUB_TAPE: `${resolve(tapePrefix)}.${broker}.tape` } : {}),
         ...(broker === "kis"
           ? {
               KIS_APP_KEY: SIM_KEY,

@@ -1,5 +1,6 @@
 // `tickhub up` (= `npm start`): everything on one machine, supervised. Ends with the conservation sum:
 // what the simulated brokers counted, what the edges counted, and what SQL finds must be one number.
+import { resolve } from "node:path";
 import type { Pool } from "pg";
 import { sleep, systemClock } from "../shared/clock.ts";
 import { readSettings } from "../shared/config.ts";
@@ -96,7 +97,7 @@ export async function run(
 
 export function simArgs(options: UpOptions): string[] {
   const args = ["--expect", BROKERS.join(",")];
-  if (options.tape) args.push("--tape", options.tape, "--speed", options.speed);
+  if (options.tape) args.push("--tape", resolve(options.tape), "--speed", options.speed);
   if (options.seed) args.push("--seed", String(options.seed));
   if (!options.tape) args.push("--rate", String(options.rate ?? RATE_PER_S));
   return args;
@@ -164,6 +165,8 @@ export function finish(report: RunReport, ok: boolean, json: boolean): void {
     `${ok ? "balanced" : "NOT GOOD"}: ${n("received")} = ${n("committed")} + ${n("duplicate")} + ` +
       `${n("held")} + ${n("quarantined")} + ${n("lost")}`,
   );
+  if (report.tapes) say(`tickhub: tapes ${report.tapes.join(" ")}`);
+  if (report.digest) process.stdout.write(`${report.digest.sha256}\n`);
 }
 
 /** Nothing lost, nothing left behind, three independent counts agree, and both brokers were heard. */

@@ -3,12 +3,13 @@
 // process holds the account; a hub that does not answer does not stop a collection that was granted.
 import { every } from "../shared/clock.ts";
 import type { Clock, Timer } from "../shared/clock.ts";
-import { codeOf } from "../shared/errors.ts";
+import { TickhubError } from "../shared/errors.ts";
+import type { ErrorCode } from "../shared/errors.ts";
 import type { Emit } from "../shared/events.ts";
 import type { AccountStatus, Standing, Wish } from "../shared/gateway-protocol.ts";
 import type { MarketClock } from "../shared/market-clock.ts";
 import { sumOf } from "../shared/tick.ts";
-import type { Reject, Tick } from "../shared/tick.ts";
+import type { Reject, RejectCode, Tick } from "../shared/tick.ts";
 import type { Feed, FeedSink, Registration } from "./feed/feed.ts";
 import { Sequencer } from "./feed/sequencer.ts";
 import type { Outbox } from "./outbox/outbox.ts";
@@ -51,6 +52,8 @@ export class Collector {
   #asking: Timer | null = null;
   #askOpen = false;
   #cap: number | undefined;
+  /** Refused since the last heartbeat, by code: events are told per heartbeat, not per record. */
+  readonly #refused = new Map<RejectCode, { count: number; reason: string }>();
   #lastTickMs = 0;
 
   constructor(options: CollectorOptions) {
@@ -107,6 +110,7 @@ export class Collector {
   async #ask(): Promise<void> {
     if (this.#askOpen || this.#state.name === "stopped") return;
     this.#askOpen = true;
+    this.#tellRefused();
     const { account, holder, ask } = this.#options;
     try {
       const standing = await ask(
@@ -117,7 +121,7 @@ export class Collector {
       this.#hear(standing);
     } catch (error) {
       // The uplink tells of its own failures. An exclusive lease outlives them: the outbox is the limit.
-      if (codeOf(error) === "UNKNOWN") throw error;
+      if (!(error instanceof TickhubError)) throw error;
     } finally {
       this.#askOpen = false;
     }
@@ -132,6 +136,8 @@ export class Collector {
     else if (!granted && this.#state.name === "holding") this.#yield(lease.state);
     else if (this.#state.name === "claiming" && this.#state.held !== lease.state) {
       this.#tell(lease.state, lease.epoch ?? 0);
+      if (lease.state === "held")
+        this.#alarm("LEASE_HELD", `edge ${lease.edge ?? "unknown"} holds it`);
       this.#state = { name: "claiming", held: lease.state };
     }
   }
@@ -159,8 +165,9 @@ export class Collector {
   /** Somebody else holds the account now: close the socket before anything else is read from it. */
   #yield(state: string): void {
     this.#state = { name: "claiming", held: state };
-    this.#tell(state, 0);
     this.#feed.destroy();
+    this.#tell(state, 0);
+    this.#alarm("LEASE_LOST", `the hub says ${state}`);
   }
 
   #take(ticks: readonly Tick[]): void {
@@ -168,7 +175,9 @@ export class Collector {
     if (this.#state.name !== "holding") return;
     const nowMs = clock.monoMs();
     for (const tick of ticks) {
-      outbox.push(account, this.#state.epoch, this.#sequencer.accept(tick), nowMs);
+      const row = this.#sequencer.accept(tick);
+      if (row.kind === "reject") this.#noteRefused(row);
+      outbox.push(account, this.#state.epoch, row, nowMs);
     }
     this.#lastTickMs = clock.nowMs();
   }
@@ -176,11 +185,30 @@ export class Collector {
   #refuse(reject: Reject): void {
     const { account, outbox, clock } = this.#options;
     if (this.#state.name !== "holding") return;
+    this.#noteRefused(reject);
     outbox.push(account, this.#state.epoch, this.#sequencer.stamp(reject), clock.monoMs());
+  }
+
+  #noteRefused({ code, reason }: Reject): void {
+    const noted = this.#refused.get(code);
+    if (noted) noted.count += 1;
+    else this.#refused.set(code, { count: 1, reason });
+  }
+
+  #tellRefused(): void {
+    const { account: source, emit } = this.#options;
+    for (const [code, { count, reason }] of this.#refused) {
+      emit({ event: "record_quarantined", source, code, count, reason });
+    }
+    this.#refused.clear();
   }
 
   #stopped(): boolean {
     return this.#state.name === "stopped";
+  }
+
+  #alarm(code: ErrorCode, reason: string): void {
+    this.#options.emit({ event: "feed_alarmed", source: this.#options.account, code, reason });
   }
 
   #tell(state: string, epoch: number): void {

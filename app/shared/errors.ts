@@ -1,5 +1,5 @@
 // Every way the world can fail us, in one table: the code people search for, whether trying again can
-// help, and the next step. docs/errors.md has a heading for each; tests/shared/errors.test.ts compares.
+// help, and the next step. docs/errors.md has a heading for each; tests/shared/vocabulary.test.ts compares.
 
 export const ERRORS = {
   // Configuration
@@ -68,7 +68,7 @@ export const ERRORS = {
   },
   KEY_CONFLICT: {
     retry: false,
-    hint: "A stored trade has the same key with another price or size. Look at it with tickhub quarantine.",
+    hint: "A stored trade has the same key with another price or size. Look at it in the table quarantine.",
   },
   OUTSIDE_LEASE: {
     retry: false,

@@ -97,7 +97,10 @@ function addRoutes(app: FastifyInstance, live: LiveStream, options: WebOptions):
     const reasons = await options.reasons();
     return reply.code(reasons.length === 0 ? 200 : 503).send({ ok: reasons.length === 0, reasons });
   });
-  app.get("/status", async () => ({ ...(await options.picture()), ...options.trades(0) }));
+  app.get("/status", async () => {
+    const picture = await options.picture();
+    return { ...picture, trades: options.trades(0).trades };
+  });
   app.get("/metrics", async (_request, reply) => {
     const { type, text } = await options.metrics();
     return reply.type(type).send(text);

@@ -1,0 +1,211 @@
+// Keeps one broker socket where it belongs: open while there is a plan, closed while there is none, and
+// after every loss a wait that no lock-out can come from. The only writer of a feed's state. One session
+// runs at a time, and the next one starts only after the socket of the last is gone.
+import assert from "node:assert/strict";
+import type { Clock, Timer } from "../../shared/clock.ts";
+import { TickhubError } from "../../shared/errors.ts";
+import type { ErrorCode } from "../../shared/errors.ts";
+import type { Emit } from "../../shared/events.ts";
+import { Backoff } from "./backoff.ts";
+import type { Wait } from "./backoff.ts";
+import type { FeedState, Registration } from "./feed.ts";
+
+/**
+ * The wait that follows an ending: after a goodbye, after a drop (the broker may hold the slot a while),
+ * after learning that another program uses the account, after the broker refused key or address.
+ */
+export type Waits = Record<"clean" | "unclean" | "taken" | "refused", Wait>;
+
+/** Why a session ended, and what follows. */
+export interface Ending {
+  code: ErrorCode;
+  /** One sentence for a person. Never a secret. */
+  reason: string;
+  wait: keyof Waits;
+  /** A person has to do something. */
+  alarm?: boolean;
+  /** Connecting again would only do harm: the feed stops. */
+  final?: boolean;
+}
+
+/** One connection's life: log in, register, read until the socket is gone. */
+export interface Session {
+  /** Called once. Resolves when the socket is gone, or was never opened; never rejects. */
+  run(): Promise<Ending>;
+  replan(plan: readonly Registration[]): void;
+  /** Unregister and say goodbye; `run` then resolves. */
+  leave(): void;
+  /** Drop the socket now and hand on nothing more; `run` then resolves. */
+  destroy(): void;
+}
+
+/** What a session tells its keeper. */
+export interface Progress {
+  opened(): void;
+  heard(edgeRecvMs: number): void;
+  /** Called at every step; `settled` once nothing is left to ask or to wait for. */
+  registered(confirmed: number, wanted: number, settled: boolean): void;
+}
+
+/** The ending of a session that did not get as far as a socket. Errors that are no refusal are ours. */
+export function endingOf(error: unknown): Ending {
+  if (!(error instanceof TickhubError)) throw error;
+  const { code, message: reason } = error;
+  if (code === "FEED_AUTH" || code === "FEED_ADDRESS_REFUSED") {
+    return { code, reason, wait: "refused", alarm: true };
+  }
+  return { code, reason, wait: code === "FEED_RATE_LIMITED" ? "unclean" : "clean" };
+}
+
+/** The ending of a session that was stopped before it had a socket. */
+export const NEVER_OPENED: Ending = {
+  code: "FEED_CLOSED",
+  reason: "stopped before it connected",
+  wait: "clean",
+};
+
+export interface KeeperOptions {
+  source: string;
+  url: string;
+  clock: Clock;
+  emit: Emit;
+  waits: Waits;
+  stableMs: number;
+  session: (plan: readonly Registration[], progress: Progress) => Session;
+}
+
+export class Keeper {
+  readonly #options: KeeperOptions;
+  readonly #backoff: Backoff;
+  #plan: readonly Registration[] = [];
+  #state: FeedState = { name: "idle" };
+  #lastFrameMs = 0;
+  #session: Session | undefined;
+  #running: Promise<void> | undefined;
+  #isLeaving = false;
+  /** Ends the present pause; a wait after a failure ends early only to stop. */
+  #resume: (() => void) | undefined;
+
+  constructor(options: KeeperOptions) {
+    this.#options = options;
+    this.#backoff = new Backoff(options.stableMs);
+  }
+
+  state(): FeedState {
+    return this.#state;
+  }
+
+  lastFrameMs(): number {
+    return this.#lastFrameMs;
+  }
+
+  start(plan: readonly Registration[]): void {
+    assert(!this.#running, "the feed runs already");
+    this.#plan = plan;
+    this.#isLeaving = false;
+    this.#running = this.#keep().finally(() => (this.#running = undefined));
+  }
+
+  replan(plan: readonly Registration[]): void {
+    this.#plan = plan;
+    if (plan.length === 0) this.#session?.leave();
+    else this.#session?.replan(plan);
+    if (this.#state.name === "idle") this.#resume?.();
+  }
+
+  async stop(): Promise<void> {
+    this.#isLeaving = true;
+    this.#session?.leave();
+    this.#resume?.();
+    await this.#running;
+  }
+
+  destroy(): void {
+    this.#isLeaving = true;
+    this.#session?.destroy();
+    this.#resume?.();
+  }
+
+  async #keep(): Promise<void> {
+    while (!this.#isLeaving) {
+      if (this.#plan.length === 0) {
+        this.#state = { name: "idle" };
+        await this.#pause();
+        continue;
+      }
+      const ending = await this.#connect();
+      if (this.#isLeft()) break;
+      if (ending.final) {
+        this.#state = { name: "stopped", code: ending.code };
+        return;
+      }
+      await this.#wait(ending);
+    }
+    this.#state = { name: "stopped" };
+  }
+
+  /** Read anew after every await: `stop` and `destroy` set it meanwhile. */
+  #isLeft(): boolean {
+    return this.#isLeaving;
+  }
+
+  async #connect(): Promise<Ending> {
+    const { source, url, clock, emit } = this.#options;
+    const startedMs = clock.monoMs();
+    let openedMs: number | undefined;
+    this.#state = { name: "connecting", attempt: this.#backoff.failures + 1 };
+    const session = this.#options.session(this.#plan, {
+      opened: () => {
+        openedMs = clock.monoMs();
+        emit({ event: "feed_opened", source, url });
+      },
+      heard: (edgeRecvMs) => (this.#lastFrameMs = edgeRecvMs),
+      registered: (confirmed, wanted, settled) => {
+        this.#registered(confirmed, wanted, settled, startedMs);
+      },
+    });
+    this.#session = session;
+    const ending = await session.run();
+    this.#session = undefined;
+    const { code, reason } = ending;
+    if (openedMs !== undefined) {
+      emit({ event: "feed_closed", source, code, reason, openMs: clock.monoMs() - openedMs });
+    }
+    if (ending.alarm) emit({ event: "feed_alarmed", source, code, reason });
+    return ending;
+  }
+
+  #registered(confirmed: number, wanted: number, settled: boolean, startedMs: number): void {
+    const { source, clock, emit } = this.#options;
+    if (!settled) {
+      this.#state = { name: "subscribing", confirmed, wanted };
+      return;
+    }
+    if (this.#state.name !== "live") {
+      const tookMs = clock.monoMs() - startedMs;
+      emit({ event: "feed_subscribed", source, registrations: confirmed, tookMs });
+      this.#state = { name: "live", sinceMs: clock.nowMs(), registrations: confirmed };
+    }
+    this.#backoff.live(clock.monoMs());
+  }
+
+  async #wait({ code, wait }: Ending): Promise<void> {
+    const { source, clock, emit, waits } = this.#options;
+    const delayMs = this.#backoff.failed(clock.monoMs(), clock.random(), waits[wait]);
+    this.#state = { name: "waiting", untilMs: clock.nowMs() + delayMs, code };
+    emit({ event: "feed_retrying", source, code, delayMs, attempt: this.#backoff.failures });
+    await this.#pause(delayMs);
+  }
+
+  #pause(delayMs?: number): Promise<void> {
+    return new Promise((resolve) => {
+      let timer: Timer | undefined;
+      this.#resume = () => {
+        timer?.cancel();
+        this.#resume = undefined;
+        resolve();
+      };
+      if (delayMs !== undefined) timer = this.#options.clock.after(delayMs, this.#resume);
+    });
+  }
+}
