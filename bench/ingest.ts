@@ -1,12 +1,14 @@
 // Rows a second from a socket frame to committed and acked, over both uplinks, as a ratio to one binary
 // COPY of the same rows into the same tables in the same run. Processes as in production: this one is the
 // edge, the hub is another, PostgreSQL (with fsync) a third.
+import { execFile } from "node:child_process";
 import { randomUUID } from "node:crypto";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { pipeline } from "node:stream/promises";
 import { Readable } from "node:stream";
+import { promisify } from "node:util";
 import pg from "pg";
 import copy from "pg-copy-streams";
 import { Child } from "../app/cli/child.ts";
@@ -21,7 +23,7 @@ import { makeFrames } from "./frames.ts";
 import type { Frames } from "./frames.ts";
 import { median } from "./median.ts";
 
-const RECORDS = { trade: 200_000, book: 40_000 };
+const RECORDS = { trade: 400_000, book: 150_000 };
 const ROUNDS = 3;
 const START_MS = Date.UTC(2026, 10, 23, 1, 0, 0);
 const TOKEN = "bench-token";
@@ -44,7 +46,7 @@ interface Figures {
   postgresRatio: number;
 }
 
-export async function run(): Promise<Record<Kind, Figures> & { edgeRssMb: number }> {
+export async function run(): Promise<Record<Kind, Figures> & { edgeRssMb: number[] }> {
   const directory = mkdtempSync(join(tmpdir(), "tickhub-bench-"));
   const server = await startEmbedded({
     directory: join(directory, "postgres"),
@@ -53,7 +55,7 @@ export async function run(): Promise<Record<Kind, Figures> & { edgeRssMb: number
   try {
     const trade = await measure("trade", server.url, directory);
     const book = await measure("book", server.url, directory);
-    return { trade, book, edgeRssMb: Math.round(process.memoryUsage().rss / 1024 / 1024) };
+    return { trade, book, edgeRssMb: await edgeRssMb(directory) };
   } finally {
     await server.stop();
     rmSync(directory, { recursive: true, force: true });
@@ -124,7 +126,8 @@ async function drive(frames: Frames, url: string, uplink: Uplink): Promise<numbe
     if (decoded.kind !== "data") throw new Error("a benchmark frame was not data");
     const nowMs = systemClock.monoMs();
     for (const tick of decoded.ticks) outbox.push(ACCOUNT, epoch, sequencer.accept(tick), nowMs);
-    if (++turn % FRAMES_PER_TURN === 0) await new Promise((resolve) => setImmediate(resolve));
+    if (++turn % FRAMES_PER_TURN !== 0) continue;
+    await new Promise((resolve) => setImmediate(resolve));
     while (outbox.stats(nowMs).bytes > OUTBOX_BYTES / 2) await sleep(systemClock, 1);
   }
   await sender.drain(systemClock.monoMs() + 120_000);
@@ -183,6 +186,15 @@ async function copyBaseline(pool: pg.Pool, table: Kind, rows: number): Promise<n
   } finally {
     client.release();
   }
+}
+
+/** Of two real edges after 20 s of a market with 1,000 updates a second. */
+async function edgeRssMb(directory: string): Promise<number[]> {
+  const args = ["app/cli/main.ts", "up", "--seconds", "20", "--rate", "1000", "--json"];
+  const env = { ...process.env, TICKHUB_STATE_DIR: join(directory, "up"), TICKHUB_PORT: "0" };
+  const { stdout } = await promisify(execFile)(process.execPath, args, { env });
+  const report = JSON.parse(stdout.trim().split("\n").at(-1)!) as { edges: { rssBytes: number }[] };
+  return report.edges.map(({ rssBytes }) => Math.round(rssBytes / 2 ** 20));
 }
 
 function ratio(ours: number, theirs: number): number {

@@ -146,7 +146,8 @@ $$;
 -- One heartbeat of one account of an edge, and with it the lease. p_wish: claim (take or keep it),
 -- hold (keep it), release, report (change nothing). Only the hub makes accounts (table lease).
 -- Returns {system, nowMs, lease: {state, epoch, holder, edge, waitMs}} where state is
---   granted   p_holder holds it, under `epoch`; a fresh grant carries assignment and positions as well
+--   granted   p_holder holds it, under `epoch`; a claim is answered with assignment and positions as well,
+--             also when the lease was granted before and that answer was lost
 --   waiting   it can be had in waitMs: quiet time after a release, or until the holder counts as dead
 --   held      another edge holds it, and only that edge's release or the operator frees it
 --   lost      wished to hold, but does not      released   nothing held      unknown   no such account
@@ -158,7 +159,6 @@ as $$
 declare
   l public.lease;
   v_wait float8;
-  v_fresh boolean := false;
   v_state text;
 begin
   select * into l from public.lease where account = p_account;
@@ -174,7 +174,6 @@ begin
       where account = p_account returning * into l;
       insert into public.lease_epoch (account, epoch, holder, edge, granted_at)
       values (p_account, l.epoch, p_holder, p_edge, l.granted_at);
-      v_fresh := true;
     end if;
   elsif p_wish = 'release' then
     update public.lease set holder = null, released_at = clock_timestamp(), seen_at = clock_timestamp()
@@ -206,7 +205,7 @@ begin
     'nowMs', extract(epoch from clock_timestamp()) * 1000,
     'lease', jsonb_build_object('state', v_state, 'epoch', l.epoch, 'holder', l.holder,
       'edge', l.edge, 'waitMs', case when v_state = 'waiting' then v_wait end)
-  ) || case when v_fresh then jsonb_build_object(
+  ) || case when p_wish = 'claim' and v_state = 'granted' then jsonb_build_object(
     'assignment', assignment_of(p_account), 'positions', positions_of(p_account)) else '{}' end;
 end
 $$;

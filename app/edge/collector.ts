@@ -49,6 +49,8 @@ export class Collector {
   readonly #feed: Feed;
   #state: State = { name: "claiming", held: "" };
   readonly #sequencer: Sequencer;
+  /** Resolves when the socket of the lease before is gone. */
+  #feedGone: Promise<void> = Promise.resolve();
   #asking: Timer | null = null;
   #askOpen = false;
   #cap: number | undefined;
@@ -131,23 +133,32 @@ export class Collector {
     if (this.#stopped()) return;
     const { lease } = standing;
     const granted = lease.state === "granted" && typeof lease.epoch === "number";
-    if (granted && this.#state.name === "claiming") this.#begin(lease.epoch!, standing);
+    if (granted && this.#state.name === "claiming") void this.#begin(lease.epoch!, standing);
     else if (granted && this.#state.name === "holding") this.#goOn(lease.epoch!, standing);
     else if (!granted && this.#state.name === "holding") this.#yield(lease.state);
     else if (this.#state.name === "claiming" && this.#state.held !== lease.state) {
       this.#tell(lease.state, lease.epoch ?? 0);
-      if (lease.state === "held")
+      if (lease.state === "held") {
         this.#alarm("LEASE_HELD", `edge ${lease.edge ?? "unknown"} holds it`);
+      } else if (lease.state === "unknown") {
+        this.#alarm("LEASE_UNKNOWN", "the hub has no such account");
+      }
       this.#state = { name: "claiming", held: lease.state };
     }
   }
 
-  #begin(epoch: number, standing: Standing): void {
+  async #begin(epoch: number, standing: Standing): Promise<void> {
     const plan = standing.assignment ?? [];
     this.#state = { name: "holding", epoch, assignmentEpoch: standing.assignmentEpoch ?? 0 };
     this.#sequencer.assign(plan, standing.positions ?? []);
     this.#tell("granted", epoch);
-    this.#feed.start(plan);
+    await this.#feedGone;
+    if (this.#holds(epoch)) this.#feed.start(plan);
+  }
+
+  /** Asked anew after an await: the lease may have gone meanwhile. */
+  #holds(epoch: number): boolean {
+    return this.#state.name === "holding" && this.#state.epoch === epoch;
   }
 
   /** Still ours; perhaps under a newer epoch or with another assignment. */
@@ -166,6 +177,7 @@ export class Collector {
   #yield(state: string): void {
     this.#state = { name: "claiming", held: state };
     this.#feed.destroy();
+    this.#feedGone = this.#feed.stop();
     this.#tell(state, 0);
     this.#alarm("LEASE_LOST", `the hub says ${state}`);
   }

@@ -57,6 +57,8 @@ export interface EdgeReport extends EdgeStatus {
   heldSpans: HeldSpan[];
   p50Ms: number | null;
   p99Ms: number | null;
+  /** Resident memory of the process. */
+  rssBytes: number;
 }
 
 export interface Edge {
@@ -122,6 +124,7 @@ export async function startEdge(options: EdgeOptions): Promise<Edge> {
       heldSpans: outbox.heldSpans(),
       p50Ms: uplink.p50Ms,
       p99Ms: uplink.p99Ms,
+      rssBytes: process.memoryUsage.rss(),
     };
   }
 

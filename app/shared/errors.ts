@@ -124,6 +124,10 @@ export const ERRORS = {
     retry: true,
     hint: "Another stream holds this account. It passes on by release or proof of death.",
   },
+  LEASE_UNKNOWN: {
+    retry: true,
+    hint: "The hub does not plan for this account. Add it to the hub's TICKHUB_ACCOUNTS.",
+  },
   LEASE_LOST: { retry: true, hint: "The lease passed to another stream; the socket was closed." },
   CAP_TOO_SMALL: {
     retry: false,

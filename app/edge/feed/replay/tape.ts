@@ -32,7 +32,10 @@ export async function* replayTape(path: string): AsyncGenerator<Replayed> {
   for await (const bytes of tape.batches) {
     const batch = decodeBatch(bytes, LIMITS);
     if (batch.kind !== "frame") {
-      throw new TickhubError("TAPE_UNREADABLE", { path, what: `a batch of ${batch.kind}, not frames` });
+      throw new TickhubError("TAPE_UNREADABLE", {
+        path,
+        what: `a batch of ${batch.kind}, not frames`,
+      });
     }
     const { account } = batch.header;
     let one = accounts.get(account);
