@@ -22,13 +22,17 @@ create table public.stream (
 ) with (fillfactor = 50);
 create index stream_account on public.stream (account, opened_at);
 
--- Statistics only; dropped by age.
+-- Statistics, and the verdict to repeat when an ack was lost; dropped by age.
 create table public.ingest_batch (
   stream int not null,
   number bigint not null,
   crc bigint not null,
   rows int not null,
   bytes int not null,
+  committed int not null,
+  duplicate int not null default 0,
+  quarantined int not null default 0,
+  lost bigint not null default 0,
   first_at timestamptz,
   last_at timestamptz,
   committed_at timestamptz not null default now()

@@ -10,7 +10,8 @@ return (1953063787::bigint << 32) | (hashtext(p_account)::bigint & 4294967295);
 -- Opens the transaction of batches number p_first, p_first + 1, … of one stream: books them as stored
 -- and says what to do with their rows.
 --   store      copy them in
---   duplicate  all were stored before: nothing to do, nothing was written
+--   duplicate  all were stored before: nothing to do, nothing was written; was_* is what became of the
+--              first of them then (null when its statistics are gone)
 --   mixed      some were stored before: nothing was written, send them one by one
 --   hole       batch last_number + 1 is missing: nothing was written
 --   reused     the stream or a number was used for something else: nothing was written
@@ -21,7 +22,8 @@ create function public.ingest_begin(
   p_stream uuid, p_table smallint, p_account text, p_edge text, p_holder uuid, p_epoch bigint,
   p_first bigint, p_crcs bigint[], p_rows int[], p_bytes int[], p_first_ms float8[],
   p_last_ms float8[], p_lost bigint[], p_reasons text[], p_plain boolean, p_unleased boolean,
-  out state text, out stream_no int, out last_number bigint, out store_until_ms float8)
+  out state text, out stream_no int, out last_number bigint, out store_until_ms float8,
+  out was_committed int, out was_duplicate int, out was_quarantined int, out was_lost bigint)
 language plpgsql security definer
 set search_path = pg_catalog, public, pg_temp
 as $$
@@ -71,12 +73,19 @@ begin
       where rows > 0 and last_ms > store_until_ms)) then
     raise exception 'not a plain batch (%)', state using errcode = 'TH001';
   end if;
+  if state = 'duplicate' then
+    select b.committed, b.duplicate, b.quarantined, b.lost
+      into was_committed, was_duplicate, was_quarantined, was_lost
+      from public.ingest_batch b where b.stream = s.no and b.number = p_first;
+  end if;
   if state <> 'store' then return; end if;
 
-  insert into public.ingest_batch (stream, number, crc, rows, bytes, first_at, last_at)
-  select s.no, p_first + i - 1, crc, rows, bytes, to_timestamp(first_ms / 1000), to_timestamp(last_ms / 1000)
-  from unnest(p_crcs, p_rows, p_bytes, p_first_ms, p_last_ms) with ordinality
-    as b (crc, rows, bytes, first_ms, last_ms, i);
+  insert into public.ingest_batch
+    (stream, number, crc, rows, bytes, first_at, last_at, committed, quarantined, lost)
+  select s.no, p_first + i - 1, crc, rows, bytes, to_timestamp(first_ms / 1000), to_timestamp(last_ms / 1000),
+    case when v_quarantine then 0 else rows end, case when v_quarantine then rows else 0 end, gone
+  from unnest(p_crcs, p_rows, p_bytes, p_first_ms, p_last_ms, p_lost) with ordinality
+    as b (crc, rows, bytes, first_ms, last_ms, gone, i);
   if v_lost > 0 then
     insert into public.loss (stream, number, count, first_at, last_at, reason)
     select s.no, p_first + i - 1, count, to_timestamp(first_ms / 1000), to_timestamp(last_ms / 1000), reason
@@ -140,6 +149,12 @@ begin
     duplicate = s.duplicate + ingest_merge.duplicate,
     quarantined = s.quarantined + conflict + p_quarantined
   where no = p_stream_no;
+  update public.ingest_batch b set
+    committed = b.committed - ingest_merge.duplicate - conflict - p_quarantined,
+    duplicate = b.duplicate + ingest_merge.duplicate,
+    quarantined = b.quarantined + conflict + p_quarantined
+  where b.stream = p_stream_no
+    and b.number = (select s.last_number from public.stream s where s.no = p_stream_no);
 end
 $$;
 

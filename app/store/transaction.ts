@@ -57,7 +57,7 @@ export interface CarefulResult {
   refused: { code: string; count: number; reason: string }[];
 }
 
-const BEGIN = `select state, stream_no, last_number, store_until_ms from public.ingest_begin(
+const BEGIN = `select * from public.ingest_begin(
   $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)`;
 const MERGE = "select inserted, duplicate, conflict from public.ingest_merge($1, $2)";
 
@@ -125,8 +125,7 @@ export async function storeCarefully(
       throw new TickhubError("BATCH_ID_REUSED", { stream: header.stream, number: header.number });
     }
     const position = { no: Number(stream_no), last: Number(last_number) };
-    const verdict = verdictOf(item, { quarantined: 0, duplicate: header.rows });
-    return { verdict, position, refused: [] };
+    return { verdict: repeated(item, only(answer), options), position, refused: [] };
   }
   const position = { no: Number(stream_no), last: header.number };
   if (item.batch.kind === "tombstone") {
@@ -143,6 +142,29 @@ export async function storeCarefully(
     refused.push({ code: "KEY_CONFLICT", count: merged.conflict, reason });
   }
   return { verdict: verdictOf(item, counts), position, refused };
+}
+
+/**
+ * The verdict on a batch that was stored before. A sender whose ack was lost hears it again, so that its
+ * books agree with ours; a tape that is replayed a second time has stored nothing, and hears so.
+ */
+function repeated(
+  item: Incoming,
+  { was_committed, was_duplicate, was_quarantined, was_lost }: Answer[number],
+  { unleased }: { unleased: boolean },
+): Verdict {
+  const { stream, number, rows } = item.batch.header;
+  if (unleased || was_committed === null) {
+    return verdictOf(item, { quarantined: 0, duplicate: rows });
+  }
+  return {
+    stream,
+    number,
+    committed: Number(was_committed),
+    duplicate: Number(was_duplicate),
+    quarantined: Number(was_quarantined),
+    lost: Number(was_lost),
+  };
 }
 
 /** Rows, refusals, merge and commit in one round trip; rows found bad on the way join `refusals`. */

@@ -121,8 +121,8 @@ describe("on TimescaleDB", { timeout: 90_000 }, () => {
   });
 
   it("statistics of batches are dropped after thirty days", async () => {
-    await db.exec(`insert into ingest_batch (stream, number, crc, rows, bytes, committed_at)
-      values (1, 1, 1, 1, 1, now() - interval '40 days'), (1, 2, 1, 1, 1, now())`);
+    await db.exec(`insert into ingest_batch (stream, number, crc, rows, bytes, committed, committed_at)
+      values (1, 1, 1, 1, 1, 1, now() - interval '40 days'), (1, 2, 1, 1, 1, 1, now())`);
     const { id } = await one<{ id: number }>(
       `select job_id as id from timescaledb_information.jobs
        where hypertable_name = 'ingest_batch' and proc_name = 'policy_retention'`,

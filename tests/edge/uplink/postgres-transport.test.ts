@@ -38,8 +38,8 @@ describe("the direct link", () => {
       duplicate: 0,
     });
     expect(await transport.send(batch, stream.holder)).toMatchObject({
-      committed: 0,
-      duplicate: 25,
+      committed: 25,
+      duplicate: 0,
     });
     stream.next(epoch);
     const behindHole = transport.send(stream.next(epoch), stream.holder);
