@@ -80,6 +80,8 @@ export class Keeper {
   #plan: readonly Registration[] = [];
   #state: FeedState = { name: "idle" };
   #lastFrameMs = 0;
+  /** Since when the registrations have not been what the plan says. Monotonic. */
+  #unsettledMs = 0;
   #session: Session | undefined;
   #running: Promise<void> | undefined;
   #isLeaving = false;
@@ -151,7 +153,7 @@ export class Keeper {
 
   async #connect(): Promise<Ending> {
     const { source, url, clock, emit } = this.#options;
-    const startedMs = clock.monoMs();
+    this.#unsettledMs = clock.monoMs();
     let openedMs: number | undefined;
     this.#state = { name: "connecting", attempt: this.#backoff.failures + 1 };
     const session = this.#options.session(this.#plan, {
@@ -161,7 +163,7 @@ export class Keeper {
       },
       heard: (edgeRecvMs) => (this.#lastFrameMs = edgeRecvMs),
       registered: (confirmed, wanted, settled) => {
-        this.#registered(confirmed, wanted, settled, startedMs);
+        this.#registered(confirmed, wanted, settled);
       },
     });
     this.#session = session;
@@ -175,14 +177,15 @@ export class Keeper {
     return ending;
   }
 
-  #registered(confirmed: number, wanted: number, settled: boolean, startedMs: number): void {
+  #registered(confirmed: number, wanted: number, settled: boolean): void {
     const { source, clock, emit } = this.#options;
     if (!settled) {
+      if (this.#state.name === "live") this.#unsettledMs = clock.monoMs();
       this.#state = { name: "subscribing", confirmed, wanted };
       return;
     }
     if (this.#state.name !== "live") {
-      const tookMs = clock.monoMs() - startedMs;
+      const tookMs = clock.monoMs() - this.#unsettledMs;
       emit({ event: "feed_subscribed", source, registrations: confirmed, tookMs });
       this.#state = { name: "live", sinceMs: clock.nowMs(), registrations: confirmed };
     }

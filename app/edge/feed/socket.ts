@@ -2,6 +2,7 @@
 // Tells its owner exactly once that it is gone, and only when the socket really is: whoever waits for
 // that never holds two at a time.
 import { WebSocket } from "ws";
+import type { ClientOptions } from "ws";
 import type { Clock, Timer } from "../../shared/clock.ts";
 import type { ErrorCode } from "../../shared/errors.ts";
 
@@ -42,6 +43,7 @@ export class BrokerSocket {
   #heardMs = 0;
   #isOpen = false;
   #isMuted = false;
+  #isClosing = false;
   #cause: Pick<Closing, "code" | "reason"> | undefined;
   #isCut = false;
   #isTooLarge = false;
@@ -49,12 +51,16 @@ export class BrokerSocket {
   constructor(options: SocketOptions) {
     this.#options = options;
     const { clock, limits } = options;
-    this.#ws = new WebSocket(options.url, {
+    // `closeTimeout` is missing from the library's types. It bounds the one wait we are not told of: the
+    // broker says goodbye and leaves the connection open.
+    const settings: ClientOptions & { closeTimeout: number } = {
       // Broken bytes inside text happen in production; closing with 1007 then locks the account's slot.
       skipUTF8Validation: true,
       perMessageDeflate: false,
       maxPayload: limits.frameBytesMax,
-    });
+      closeTimeout: limits.closeMs,
+    };
+    this.#ws = new WebSocket(options.url, settings);
     this.#timer = clock.after(limits.handshakeMs, () => {
       this.#kill("FEED_UNREACHABLE", `no handshake within ${limits.handshakeMs} ms`);
     });
@@ -78,7 +84,6 @@ export class BrokerSocket {
       this.#ws.terminate();
       return;
     }
-    if (this.#ws.readyState !== WebSocket.OPEN) return;
     this.#terminateSoon();
     this.#ws.close(1000);
   }
@@ -116,6 +121,8 @@ export class BrokerSocket {
   }
 
   #terminateSoon(): void {
+    if (this.#isClosing) return;
+    this.#isClosing = true;
     const { clock, limits } = this.#options;
     this.#timer.cancel();
     this.#timer = clock.after(limits.closeMs, () => this.#ws.terminate());
@@ -140,7 +147,7 @@ export class BrokerSocket {
     this.#options.closed({
       ...(this.#cause ?? { code: "FEED_CLOSED", reason: `closed with ${code} ${reason}`.trim() }),
       clean: !this.#isCut && (!this.#isOpen || code !== 1006),
-      tooLarge: this.#isTooLarge,
+      tooLarge: this.#isTooLarge && !this.#isMuted,
     });
   }
 }

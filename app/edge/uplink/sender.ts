@@ -2,7 +2,6 @@
 // way, settles what is committed, and after any failure waits until nothing is under way before it sends
 // again from where the hub stands. Promises: a batch leaves the outbox by a verdict only; while the link is
 // down nothing but time is spent; a database that is not the one before gets nothing.
-import { readHeader } from "../../shared/batch.ts";
 import type { Clock, Timer } from "../../shared/clock.ts";
 import { codeOf, TickhubError } from "../../shared/errors.ts";
 import type { Emit } from "../../shared/events.ts";
@@ -226,21 +225,22 @@ export class Sender {
 
   async #deliver(link: Up, batch: NextBatch): Promise<void> {
     const { outbox, clock } = this.#options;
-    const { stream, number, bytes, account } = batch;
+    const { stream, number, bytes, account, rows, firstMs } = batch;
     this.#system = link.opened.system;
     this.#inFlight++;
     this.#inFlightBytes += bytes.length;
     try {
       const verdict = await link.transport.send(bytes, this.#holders.get(account) ?? "");
       this.#breakerSucceeded();
-      outbox.settle(verdict);
+      // There is no arguing with a hub whose counts do not add up: set aside, alarmed, the lane goes on.
+      if (outbox.settle(verdict) === "mismatch") outbox.refuse(stream, number, "UPLINK_PROTOCOL");
       this.#remember(stream, number);
-      this.#latency.record(clock.nowMs() - readHeader(bytes).firstMs, clock.monoMs());
+      if (rows > 0) this.#latency.record(clock.nowMs() - firstMs, clock.monoMs());
       if (outbox.drainEmpty()) this.#drained?.();
     } catch (error) {
       const code = codeOf(error);
-      if (REFUSALS.has(code) || this.#isForgotten(stream, error))
-        outbox.refuse(stream, number, code);
+      const isFinal = REFUSALS.has(code) || this.#isForgotten(stream, error);
+      if (isFinal) outbox.refuse(stream, number, code);
       else this.#trouble(link.transport, code, false);
     } finally {
       this.#inFlight--;

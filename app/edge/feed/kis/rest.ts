@@ -64,5 +64,7 @@ function refusalOf({ status, body }: JsonReply): TickhubError {
     [body["error_code"], body["msg_cd"]].find((value) => typeof value === "string") ?? "";
   const context = { status, code: code.slice(0, 20) };
   if (RATE_CODES.has(code) || status === 429) return new TickhubError("FEED_RATE_LIMITED", context);
-  return new TickhubError(status >= 500 ? "FEED_UNREACHABLE" : "FEED_AUTH", context);
+  // A maintenance page is no refusal, whatever its status.
+  const isRefusal = status < 500 && (status >= 400 || code !== "");
+  return new TickhubError(isRefusal ? "FEED_AUTH" : "FEED_UNREACHABLE", context);
 }

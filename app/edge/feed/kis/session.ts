@@ -15,7 +15,7 @@ import type { Closing } from "../socket.ts";
 import type { KisAck } from "./control.ts";
 import { KisDecoder } from "./decode.ts";
 import { KIS_LIMITS, KIS_TIMINGS, kisActionOf, kisRequest } from "./protocol.ts";
-import type { KisLimits, KisTimings } from "./protocol.ts";
+import type { KisKey, KisLimits, KisTimings } from "./protocol.ts";
 import { KisRest } from "./rest.ts";
 import { KisSubscriptions } from "./subscriptions.ts";
 
@@ -135,7 +135,7 @@ class KisSession implements Session {
     for (const registration of this.#subscriptions.plan(plan)) {
       this.#refused(registration, "FEED_SUBSCRIPTION", "KIS has no such channel");
     }
-    if (this.#isOpen) this.#step();
+    if (this.#isOpen && !this.#ending) this.#step();
   }
 
   leave(): void {
@@ -176,15 +176,21 @@ class KisSession implements Session {
       step = this.#subscriptions.next(clock.monoMs());
     }
     if (step.name === "unanswered") {
-      const { trId, trKey } = step.key;
-      const reason = `no ack for ${trId} ${trKey} within ${timings.ackTimeoutMs} ms`;
-      this.#end({ code: "FEED_ACK_TIMEOUT", reason, wait: "clean" });
+      this.#unanswered(step.key);
       return;
     }
     if (step.delayMs < Infinity) {
       this.#stepTimer = clock.after(step.delayMs, () => this.#step());
     }
     this.#told();
+  }
+
+  #unanswered({ trId, trKey }: KisKey): void {
+    const { rest, timings } = this.#account;
+    // Some report that an unknown approval key is answered by silence: the next session asks for another.
+    if (this.#subscriptions.confirmed === 0 && !this.#isLeaving) rest.drop(this.#approvalKey);
+    const reason = `no ack for ${trId} ${trKey} within ${timings.ackTimeoutMs} ms`;
+    this.#end({ code: "FEED_ACK_TIMEOUT", reason, wait: "clean" });
   }
 
   #told(): void {
@@ -216,7 +222,7 @@ class KisSession implements Session {
   #acked(ack: KisAck): void {
     const account = this.#account;
     const action = kisActionOf(ack.msgCd, ack.rtCd);
-    const fact = `${ack.msgCd} ${ack.msg}`.replaceAll(this.#approvalKey, "…").slice(0, 120);
+    const fact = this.#masked(`${ack.msgCd} ${ack.msg}`);
     if (action === "taken") {
       this.#end({ code: "FEED_SOCKET_TAKEN", reason: fact, wait: "taken", alarm: true });
     } else if (action === "config") {
@@ -268,6 +274,14 @@ class KisSession implements Session {
     });
   }
 
+  /** The broker's words without our keys: it repeats what it was sent. */
+  #masked(words: string): string {
+    const { appKey, secret } = this.#account;
+    let masked = words;
+    for (const key of [this.#approvalKey, appKey, secret]) masked = masked.replaceAll(key, "…");
+    return masked.slice(0, 120);
+  }
+
   #end(ending: Ending): void {
     this.#ending ??= ending;
     this.#stepTimer?.cancel();
@@ -280,7 +294,8 @@ class KisSession implements Session {
     this.#isOpen = false;
     const { sink, limits } = this.#account;
     if (closing.tooLarge) sink.reject(unreadMessage(limits.frameBytesMax, this.#now()));
-    const { code, reason, clean } = closing;
+    const { code, clean } = closing;
+    const reason = this.#masked(closing.reason);
     const ending = this.#ending ?? { code, reason, wait: clean ? "clean" : "unclean" };
     // We wanted a goodbye and the broker gave none: its slot may still be held.
     const wait = ending.wait === "clean" && !clean ? "unclean" : ending.wait;

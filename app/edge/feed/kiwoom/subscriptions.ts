@@ -1,7 +1,7 @@
 // What is registered on one Kiwoom socket, what should be, and which request comes next. Pure: the
 // session owns socket and timer, `nowMs` is monotonic. A request registers (REG) or removes up to a
 // chunk of items with the same types; answers carry no request id, so one request is out at a time.
-// A refused chunk is halved until single items show where the cap is.
+// A refused chunk is halved until single items show where the cap is, or which of them is not taken.
 import type { Registration } from "../feed.ts";
 import { MARKET_ITEM, kiwoomKeyOf, lineOf } from "./protocol.ts";
 import type { KiwoomAction, KiwoomItem } from "./protocol.ts";
@@ -113,11 +113,8 @@ export class KiwoomSubscriptions {
       this.#nextSendMs = nowMs + Math.min(slowMs * 2 ** this.#slowed++, slowMaxMs);
       return [];
     }
-    if (action === "cap" && trnm === "REG") return this.#full(request);
-    if (action !== "ok" && trnm === "REG") {
-      for (const entry of request.entries) entry.refused = true;
-      return registrationsOf(request);
-    }
+    if (action !== "ok" && trnm === "REG") return this.#turnedDown(request, action);
+    if (trnm === "REG") this.#chunk = Math.min(2 * this.#chunk, this.#limits.chunkMax);
     for (const entry of request.entries) {
       for (const type of request.types) {
         if (trnm === "REG") entry.held.add(type);
@@ -152,34 +149,39 @@ export class KiwoomSubscriptions {
     return { cap: this.#roomMax, refused };
   }
 
-  #full(request: Request): Registration[] {
-    const size = request.entries.length;
-    if (size > 1) {
-      this.#chunk = Math.floor(size / 2);
-    } else if (request.entries[0]!.isSpare) {
-      request.entries[0]!.refused = true;
-    } else {
+  #turnedDown(request: Request, action: KiwoomAction): Registration[] {
+    const [entry] = request.entries;
+    if (request.entries.length > 1) {
+      this.#chunk = Math.floor(request.entries.length / 2);
+      return [];
+    }
+    // Further types of an item that has its place take no other: that is not the cap in items.
+    if (action === "cap" && !entry!.isSpare && entry!.held.size === 0) {
       this.#roomMax = this.#taken();
       this.#isCapMet = true;
+      return [];
     }
-    return [];
+    entry!.refused = true;
+    return registrationsOf(request);
   }
 
   #leaving(): Request | undefined {
-    return this.#group("REMOVE", ({ held, wanted }) => held.difference(wanted), Infinity);
+    const surplus = ({ held, wanted }: Entry) => held.difference(wanted);
+    return this.#group("REMOVE", surplus, Infinity, this.#limits.chunkMax);
   }
 
   #joining(): Request | undefined {
     const missing = ({ wanted, held, refused }: Entry) =>
       refused ? NONE : wanted.difference(held);
-    return this.#group("REG", missing, this.#roomMax - this.#taken());
+    return this.#group("REG", missing, this.#roomMax - this.#taken(), this.#chunk);
   }
 
-  /** The first items that need the same types, at most a chunk and at most `room` new ones. */
+  /** The first items that need the same types, at most `chunk`, of them at most `room` new ones. */
   #group(
     trnm: "REG" | "REMOVE",
     typesOf: (entry: Entry) => ReadonlySet<string>,
     room: number,
+    chunk: number,
   ): Request | undefined {
     const entries: Entry[] = [];
     let types: string[] | undefined;
@@ -194,7 +196,7 @@ export class KiwoomSubscriptions {
       if (needed.join() !== types.join()) continue;
       if (isNew) left--;
       entries.push(entry);
-      if (entries.length >= this.#chunk) break;
+      if (entries.length >= chunk) break;
     }
     return types && { trnm, entries, types, deadlineMs: 0, sends: 0 };
   }
