@@ -46,19 +46,44 @@ export default defineConfig(
     rules: {
       "@typescript-eslint/restrict-template-expressions": ["error", { allowNumber: true }],
       "@typescript-eslint/no-non-null-assertion": "off",
-      "@typescript-eslint/no-unnecessary-condition": ["error", { allowConstantLoopConditions: true }],
+      "@typescript-eslint/no-unnecessary-condition": [
+        "error",
+        { allowConstantLoopConditions: true },
+      ],
       "@typescript-eslint/no-confusing-void-expression": "off",
       "no-restricted-syntax": [
         "error",
-        { selector: "TSEnumDeclaration", message: "A union of literals or a const table, no enums." },
+        {
+          selector: "TSEnumDeclaration",
+          message: "A union of literals or a const table, no enums.",
+        },
       ],
     },
   },
-  { files: ["**/*.mjs", "**/*.js"], languageOptions: { globals: { process: "readonly", console: "readonly" } } },
+  {
+    files: ["**/*.mjs", "**/*.js"],
+    languageOptions: { globals: { process: "readonly", console: "readonly" } },
+  },
   seam,
-  arrow("shared", ["**/edge/**", "**/hub/**", "**/store/**", "**/sim/**", "**/cli/**"], "shared imports nobody."),
-  arrow("store", ["**/edge/**", "**/hub/**", "**/sim/**", "**/cli/**"], "store imports shared only."),
-  arrow("edge", ["**/hub/**", "**/sim/**", "**/cli/**", "**/sentinel/**"], "edge imports store and shared."),
-  arrow("hub", ["**/edge/**", "**/sim/**", "**/cli/**", "**/sentinel/**"], "hub imports store and shared."),
+  arrow(
+    "shared",
+    ["**/edge/**", "**/hub/**", "**/store/**", "**/sim/**", "**/cli/**"],
+    "shared imports nobody.",
+  ),
+  arrow(
+    "store",
+    ["**/edge/**", "**/hub/**", "**/sim/**", "**/cli/**"],
+    "store imports shared only.",
+  ),
+  arrow(
+    "edge",
+    ["**/hub/**", "**/sim/**", "**/cli/**", "**/sentinel/**"],
+    "edge imports store and shared.",
+  ),
+  arrow(
+    "hub",
+    ["**/edge/**", "**/sim/**", "**/cli/**", "**/sentinel/**"],
+    "hub imports store and shared.",
+  ),
   arrow("sim", ["**/edge/**", "**/hub/**", "**/store/**", "**/cli/**"], "sim imports shared only."),
 );

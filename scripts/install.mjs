@@ -13,13 +13,17 @@ const [haveLock, haveSet] = existsSync(marker) ? readFileSync(marker, "utf8").sp
 
 if (haveLock !== lock || (wanted === "all" && haveSet !== "all")) {
   const args = ["ci", "--loglevel=error", ...(wanted === "all" ? [] : ["--omit=dev"])];
-  console.error(`tickhub: installing ${wanted === "all" ? "all" : "run-time"} packages (npm ${args.join(" ")}) …`);
+  console.error(
+    `tickhub: installing ${wanted === "all" ? "all" : "run-time"} packages (npm ${args.join(" ")}) …`,
+  );
   const npm = process.env.npm_execpath;
   const child = npm
     ? spawnSync(process.execPath, [npm, ...args], { stdio: ["ignore", 2, 2] })
     : spawnSync("npm", args, { stdio: ["ignore", 2, 2], shell: process.platform === "win32" });
   if (child.status !== 0) {
-    console.error("tickhub: the installation failed; the lines above say why. Next: check the network, then run the same command again.");
+    console.error(
+      "tickhub: the installation failed; the lines above say why. Next: check the network, then run the same command again.",
+    );
     process.exit(1);
   }
   writeFileSync(marker, `${lock} ${wanted}`);

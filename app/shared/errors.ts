@@ -38,9 +38,18 @@ export const ERRORS = {
     retry: false,
     hint: "Make the data directory writable for this user, or set TICKHUB_STATE_DIR.",
   },
-  DATABASE_START: { retry: false, hint: "The embedded PostgreSQL did not start; its log, named in the message, says why." },
-  DATABASE_REFUSED: { retry: true, hint: "The database answered with an error, named in the message; nothing was stored. Look at its log." },
-  DATABASE_BUSY: { retry: true, hint: "More batches wait for the database than this process may hold; the sender tries again." },
+  DATABASE_START: {
+    retry: false,
+    hint: "The embedded PostgreSQL did not start; its log, named in the message, says why.",
+  },
+  DATABASE_REFUSED: {
+    retry: true,
+    hint: "The database answered with an error, named in the message; nothing was stored. Look at its log.",
+  },
+  DATABASE_BUSY: {
+    retry: true,
+    hint: "More batches wait for the database than this process may hold; the sender tries again.",
+  },
   DATABASE_REPLACED: {
     retry: false,
     hint: "The hub came up on another database. Mount the right volume; the edge holds its outbox.",
@@ -97,7 +106,10 @@ export const ERRORS = {
     retry: false,
     hint: "The hub does not know this edge's token. Compare TICKHUB_EDGE_TOKEN on both sides.",
   },
-  EDGE_ACCOUNT: { retry: false, hint: "The hub's configuration does not give this account to this edge." },
+  EDGE_ACCOUNT: {
+    retry: false,
+    hint: "The hub's configuration does not give this account to this edge.",
+  },
   WIRE_VERSION: {
     retry: false,
     hint: "Hub and edge are more than one wire version apart. Update the older; nothing is lost meanwhile.",
@@ -106,7 +118,10 @@ export const ERRORS = {
     retry: false,
     hint: "A message was larger than the gateway accepts; the connection was closed.",
   },
-  GATEWAY_FULL: { retry: true, hint: "As many connections are open as the gateway accepts. Does an edge connect without closing?" },
+  GATEWAY_FULL: {
+    retry: true,
+    hint: "As many connections are open as the gateway accepts. Does an edge connect without closing?",
+  },
   GATEWAY_PROTOCOL: {
     retry: false,
     hint: "A message was not of tickhub's protocol; the connection was closed.",

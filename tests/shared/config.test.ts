@@ -42,10 +42,18 @@ describe("settings", () => {
   });
 
   it("lists and pairs are split and trimmed", () => {
-    const settings = readSettings({ TICKHUB_SYMBOLS: "005930, 000660,", TICKHUB_EDGE_TOKENS: "a=1,b=2" });
+    const settings = readSettings({
+      TICKHUB_SYMBOLS: "005930, 000660,",
+      TICKHUB_EDGE_TOKENS: "a=1,b=2",
+    });
     expect(settings.TICKHUB_SYMBOLS).toEqual(["005930", "000660"]);
-    expect([...settings.TICKHUB_EDGE_TOKENS!]).toEqual([["a", "1"], ["b", "2"]]);
-    expect(codeOf(failure(() => readSettings({ TICKHUB_EDGE_TOKENS: "a" })))).toBe("CONFIG_INVALID");
+    expect([...settings.TICKHUB_EDGE_TOKENS!]).toEqual([
+      ["a", "1"],
+      ["b", "2"],
+    ]);
+    expect(codeOf(failure(() => readSettings({ TICKHUB_EDGE_TOKENS: "a" })))).toBe(
+      "CONFIG_INVALID",
+    );
   });
 
   it("an empty value is a default, not a value", () => {

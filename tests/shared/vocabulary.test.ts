@@ -7,7 +7,8 @@ import { ERRORS } from "../../app/shared/errors.ts";
 import { EVENTS } from "../../app/shared/events.ts";
 
 const page = (name: string) => readFileSync(join("docs", name), "utf8");
-const headings = (text: string) => [...text.matchAll(/^### `?([A-Za-z0-9_]+)`?$/gm)].map((match) => match[1]!);
+const headings = (text: string) =>
+  [...text.matchAll(/^### `?([A-Za-z0-9_]+)`?$/gm)].map((match) => match[1]!);
 
 function sources(folder: string): string {
   return readdirSync(folder, { recursive: true, encoding: "utf8" })
@@ -18,7 +19,9 @@ function sources(folder: string): string {
 
 /** The union in tick.ts, read as text: types are gone at run time. */
 function rejectCodes(): string[] {
-  const union = /export type RejectCode =([^;]+);/.exec(readFileSync("app/shared/tick.ts", "utf8"))![1]!;
+  const union = /export type RejectCode =([^;]+);/.exec(
+    readFileSync("app/shared/tick.ts", "utf8"),
+  )![1]!;
   return [...union.matchAll(/"([A-Z0-9_]+)"/g)].map((match) => match[1]!);
 }
 
@@ -47,6 +50,7 @@ describe("vocabulary", () => {
   });
 
   it("every error says what to do next, in a sentence", () => {
-    for (const [code, { hint }] of Object.entries(ERRORS)) expect(hint, code).toMatch(/^[A-Z].{10,}\.$|\?$/);
+    for (const [code, { hint }] of Object.entries(ERRORS))
+      expect(hint, code).toMatch(/^[A-Z].{10,}\.$|\?$/);
   });
 });
