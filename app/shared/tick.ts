@@ -130,6 +130,16 @@ export interface Ledger {
   lost: number;
 }
 
+/** What became of the records of one batch; they sum to its rows (a tombstone's: to its count, as lost). */
+export interface Verdict {
+  stream: string;
+  number: number;
+  committed: number;
+  duplicate: number;
+  quarantined: number;
+  lost: number;
+}
+
 /** True when every record that came in is accounted for. */
 export function isBalanced(ledger: Ledger): boolean {
   const { received, committed, duplicate, held, quarantined, lost } = ledger;

@@ -5,6 +5,7 @@ import type pg from "pg";
 import { TickhubError } from "../shared/errors.ts";
 import { TABLES } from "../shared/table.ts";
 import type { Batch } from "../shared/batch.ts";
+import type { Verdict } from "../shared/tick.ts";
 import { type Answer, exchange, type Step } from "./exchange.ts";
 import {
   COPY,
@@ -15,16 +16,6 @@ import {
   type RowBatch,
 } from "./rows.ts";
 import { COPY_HEADER, COPY_TRAILER } from "./tuples.ts";
-
-/** What became of one batch: the four counts sum to its rows, or to what its tombstone stands for. */
-export interface Verdict {
-  stream: string;
-  number: number;
-  committed: number;
-  duplicate: number;
-  quarantined: number;
-  lost: number;
-}
 
 /** Who sent a batch. */
 export interface Sender {

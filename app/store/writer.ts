@@ -7,6 +7,7 @@ import { type BatchHeader, decodeBatch, readHeader } from "../shared/batch.ts";
 import type { Clock } from "../shared/clock.ts";
 import { TickhubError } from "../shared/errors.ts";
 import type { Emit } from "../shared/events.ts";
+import type { Verdict } from "../shared/tick.ts";
 import { asStoreError } from "./database.ts";
 import {
   encodeAhead,
@@ -17,10 +18,9 @@ import {
   storeCarefully,
   storePlain,
   type StreamPosition,
-  type Verdict,
 } from "./transaction.ts";
 
-export type { Sender, Verdict } from "./transaction.ts";
+export type { Sender } from "./transaction.ts";
 
 export interface WriterLimits {
   /** Of one batch. */

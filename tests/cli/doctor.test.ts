@@ -103,7 +103,7 @@ describe("doctor", () => {
       /ECONNREFUSED/,
     ],
   ])("finds %s", async (_title, env, code, says) => {
-    const findings = await broken(env as Record<string, string>);
+    const findings = await broken(env);
     expect(findings).toHaveLength(1);
     expect(findings[0]).toMatchObject({ code });
     expect(findings[0]!.cause).toMatch(says);

@@ -69,7 +69,7 @@ describe("the live view", () => {
 });
 
 describe("the picture", () => {
-  const none = { received: 0, committed: 0, duplicate: 0, quarantined: 0, lost: 0 };
+  const none = { received: 0, committed: 0, duplicate: 0, held: 0, quarantined: 0, lost: 0 };
   const stored = {
     ...none,
     account: "kis:1",

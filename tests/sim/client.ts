@@ -1,6 +1,4 @@
 // A broker's client with nothing clever in it: it keeps what came, and counts records by splitting.
-import { existsSync, readFileSync } from "node:fs";
-import { resolve } from "node:path";
 import { vi } from "vitest";
 import WebSocket from "ws";
 import type { SimUrls } from "../../app/sim/sim.ts";
@@ -228,27 +226,3 @@ export async function register(
 export function answers(client: RawClient, trnm: string): number {
   return client.controls().filter((message) => message.trnm === trnm).length;
 }
-
-const DATA_DIR = resolve(process.env.TICKHUB_DATA_DIR ?? "../shared/data");
-
-/** Path of recorded data; undefined where it is missing and may be. */
-export function recorded(file: string): string | undefined {
-  const path = resolve(DATA_DIR, file);
-  if (existsSync(path)) return path;
-  if (process.env.TICKHUB_REQUIRE_DATA === "1") throw new Error(`recorded data missing: ${path}`);
-  return undefined;
-}
-
-/** `LABEL<TAB>FRAME` lines; none where the recordings are missing and may be. */
-export function recordedFrames(file: string): { label: string; frame: string }[] {
-  const path = recorded(file);
-  if (path === undefined) return [];
-  const lines = readFileSync(path, "utf8").split("\n").filter(Boolean);
-  return lines.map((line) => {
-    const tab = line.lastIndexOf("\t");
-    return { label: line.slice(0, tab), frame: line.slice(tab + 1) };
-  });
-}
-
-/** For a test's title: why it did not run. */
-export const NO_DATA = `recorded data is not at ${DATA_DIR} (TICKHUB_DATA_DIR)`;

@@ -14,15 +14,14 @@ import {
   kiwoomClient,
   kiwoomRecords,
   kiwoomRows,
-  NO_DATA,
-  recorded,
   register,
   waitFor,
 } from "./client.ts";
+import { dataFile, NO_DATA } from "../support/data.ts";
 
-const krx = recorded("krx-ticks/20200604.csv.gz");
-const books = recorded("books/aapl-20120621-books10.csv.gz");
-const trades = recorded("books/aapl-20120621-trades.csv.gz");
+const krx = dataFile("krx-ticks/20200604.csv.gz");
+const books = dataFile("books/aapl-20120621-books10.csv.gz");
+const trades = dataFile("books/aapl-20120621-trades.csv.gz");
 
 const HEADER =
   "symbol,ts_kst,n,ask1,bid1,price,f5,f6,sign,qty,cum_vol,cum_sell_vol,cum_buy_vol,cum_value,session";

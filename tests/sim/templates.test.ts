@@ -6,11 +6,11 @@ import { targetsOf as kiwoomTargets } from "../../app/sim/kiwoom/frame.ts";
 import { defaultFrame, kiwoomLayout } from "../../app/sim/kiwoom/layout.ts";
 import * as kiwoom from "../../app/sim/kiwoom/template.ts";
 import { generateMarket } from "../../app/sim/market/generator.ts";
-import { NO_DATA, recordedFrames } from "./client.ts";
+import { capturedFrames, NO_DATA } from "../support/data.ts";
 
-const kisData = recordedFrames("frames/kis.tsv").filter(({ frame }) => !frame.startsWith("{"));
+const kisData = capturedFrames("kis.tsv").filter(({ frame }) => !frame.startsWith("{"));
 const playedTypes = ["0A", "0B", "0D", "0H", "0s", "1h"];
-const kiwoomData = recordedFrames("frames/kiwoom.tsv").filter(
+const kiwoomData = capturedFrames("kiwoom.tsv").filter(
   ({ label, frame }) =>
     /^(REAL-CAPTURE|OFFICIAL-DOC)/.test(label) && playedTypes.includes(typeOf(frame)),
 );

@@ -6,7 +6,8 @@ import type { Event } from "../../app/shared/events.ts";
 import { isBalanced } from "../../app/shared/tick.ts";
 import { openPool } from "../../app/store/database.ts";
 import { ledgers } from "../../app/store/ledger.ts";
-import { BatchWriter, type BatchWriterOptions, type Verdict } from "../../app/store/writer.ts";
+import type { Verdict } from "../../app/shared/tick.ts";
+import { BatchWriter, type BatchWriterOptions } from "../../app/store/writer.ts";
 import { createDatabase, type TestDatabase } from "../support/database.ts";
 import { book, OPEN_MS, reject, status, TestStream, trade, trades } from "./batches.ts";
 

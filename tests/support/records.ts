@@ -1,21 +1,15 @@
 // Records made for tests: arbitrary ones for properties, plain ones for examples, and the recorded days.
-import { existsSync, readFileSync } from "node:fs";
-import { join } from "node:path";
+import { readFileSync } from "node:fs";
 import { gunzipSync } from "node:zlib";
 import fc from "fast-check";
 import type { Book, Reject, Status, Trade } from "../../app/shared/tick.ts";
 import { BOOK_DEPTH, NO_COUNT } from "../../app/shared/tick.ts";
 import type { RawFrame } from "../../app/shared/batch.ts";
+import { dataFile } from "./data.ts";
 
-const DATA = process.env["TICKHUB_DATA_DIR"] ?? join(import.meta.dirname, "../../../shared/data");
-
-/** Whether the recorded data is there; with TICKHUB_REQUIRE_DATA=1 its absence is an error. */
+/** Whether the recorded days are there; with TICKHUB_REQUIRE_DATA=1 their absence is an error. */
 export function hasData(): boolean {
-  const present = existsSync(DATA);
-  if (!present && process.env["TICKHUB_REQUIRE_DATA"] === "1") {
-    throw new Error(`TICKHUB_REQUIRE_DATA=1, but there is no ${DATA}`);
-  }
-  return present;
+  return dataFile("krx-ticks/20200604.csv.gz") !== null;
 }
 
 export function trade(fields: Partial<Trade> = {}): Trade {
@@ -261,7 +255,7 @@ export function recordedBooks(): Book[] {
 }
 
 function csvLines(file: string): string[][] {
-  const text = gunzipSync(readFileSync(join(DATA, file))).toString("latin1");
+  const text = gunzipSync(readFileSync(dataFile(file)!)).toString("latin1");
   const lines = text.trim().split("\n").slice(1);
   return lines.map((line) => line.split(","));
 }

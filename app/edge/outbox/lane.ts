@@ -9,7 +9,7 @@ import {
   type Rows,
   withAddress,
 } from "../../shared/batch.ts";
-import type { Ledger } from "../../shared/tick.ts";
+import type { Ledger, Verdict } from "../../shared/tick.ts";
 import type { OutboxEvent } from "./events.ts";
 import type { OutboxTable } from "./row-bytes.ts";
 import {
@@ -42,14 +42,8 @@ export interface Usage {
   tombstoneBytes: number;
 }
 
-/** What the hub did with a batch's rows. */
-export interface Verdict {
-  stream: string;
-  number: number;
-  committed: number;
-  duplicate: number;
-  quarantined: number;
-}
+/** The part of a verdict that is news here: what was given up is counted when it is given up. */
+export type Settlement = Omit<Verdict, "lost">;
 
 /** A tombstone's header, payload and place, without its account. */
 const TOMBSTONE_BYTES = 160;
@@ -220,7 +214,7 @@ export class Lane {
     return entry.sinceMs + sealAfterMs - nowMs;
   }
 
-  settle(stream: OutStream, sent: SentEntry, verdict: Verdict): "settled" | "mismatch" {
+  settle(stream: OutStream, sent: SentEntry, verdict: Settlement): "settled" | "mismatch" {
     const { entry, number } = sent;
     const { committed, duplicate, quarantined } = verdict;
     const rows = rowsOf(entry);

@@ -3,10 +3,11 @@
 // Promises: received = committed + duplicate + held + quarantined + lost at every moment; memory within
 // `bytesMax`; what was sent once is never trimmed; fresh rows never wait for an old backlog.
 import { isEncodable } from "../../shared/batch.ts";
+import { sumOf } from "../../shared/tick.ts";
 import type { Ledger } from "../../shared/tick.ts";
 import { ByteRate } from "./byte-rate.ts";
 import type { OutboxEvent } from "./events.ts";
-import { Lane, type Usage, type Verdict } from "./lane.ts";
+import { Lane, type Settlement, type Usage } from "./lane.ts";
 import { QuarantineBudget } from "./quarantine-budget.ts";
 import { type OutboxTable, rowBytes, tableOf } from "./row-bytes.ts";
 import { type OutStream, type Row, rowsOf, type SentEntry } from "./stream.ts";
@@ -142,7 +143,7 @@ export class Outbox {
    * The hub's verdict. A batch that is not held is "unknown" (answered twice); a verdict that does not
    * add up to the batch's rows is a "mismatch" and changes nothing but tells `onEvent`.
    */
-  settle(verdict: Verdict): "settled" | "unknown" | "mismatch" {
+  settle(verdict: Settlement): "settled" | "unknown" | "mismatch" {
     const found = this.#find(verdict.stream, verdict.number);
     if (found === null) return "unknown";
     const outcome = found.lane.settle(found.stream, found.sent, verdict);
@@ -184,11 +185,11 @@ export class Outbox {
   }
 
   ledger(): Ledger {
-    return this.#lanes.map(({ ledger }) => ledger).reduce(sum, NOTHING);
+    return sumOf(this.#lanes.map(({ ledger }) => ledger));
   }
 
   ledgerOf(account: string, table: OutboxTable): Ledger {
-    return { ...(this.#byAccount.get(account)?.[table]?.ledger ?? NOTHING) };
+    return sumOf([this.#byAccount.get(account)?.[table]?.ledger ?? []].flat());
   }
 
   /** What is still held, per lane; what an edge prints when it has to go. */
@@ -330,26 +331,6 @@ export class Outbox {
     this.#lanes.push(lane);
     return lane;
   }
-}
-
-const NOTHING: Ledger = {
-  received: 0,
-  committed: 0,
-  duplicate: 0,
-  held: 0,
-  quarantined: 0,
-  lost: 0,
-};
-
-function sum(a: Ledger, b: Ledger): Ledger {
-  return {
-    received: a.received + b.received,
-    committed: a.committed + b.committed,
-    duplicate: a.duplicate + b.duplicate,
-    held: a.held + b.held,
-    quarantined: a.quarantined + b.quarantined,
-    lost: a.lost + b.lost,
-  };
 }
 
 function parcelOf(lane: Lane, { stream, sent }: { stream: OutStream; sent: SentEntry }): Parcel {

@@ -19,7 +19,8 @@ import {
 } from "../../shared/gateway-protocol.ts";
 import type { EdgeMessage, HubMessage, Standing, Welcome } from "../../shared/gateway-protocol.ts";
 import { startHeartbeat } from "../../shared/heartbeat.ts";
-import type { Opened, Question, Transport, TransportOptions, Verdict } from "./transport.ts";
+import type { Verdict } from "../../shared/tick.ts";
+import type { Opened, Question, Transport, TransportOptions } from "./transport.ts";
 
 /** Longest error page of a stranger's HTTP server that is read before giving up on it. */
 const REFUSAL_BYTES_MAX = 8 * 1024;

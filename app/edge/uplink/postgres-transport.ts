@@ -9,7 +9,8 @@ import { standingSchema } from "../../shared/gateway-protocol.ts";
 import type { Standing } from "../../shared/gateway-protocol.ts";
 import { asDatabaseError, asStoreError, openPool } from "../../store/database.ts";
 import { BatchWriter } from "../../store/writer.ts";
-import type { Opened, Question, Transport, TransportOptions, Verdict } from "./transport.ts";
+import type { Verdict } from "../../shared/tick.ts";
+import type { Opened, Question, Transport, TransportOptions } from "./transport.ts";
 
 /** Writers side by side, and one connection for questions. */
 const WRITERS = 3;

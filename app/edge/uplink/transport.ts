@@ -4,18 +4,9 @@
 import type { Clock } from "../../shared/clock.ts";
 import { TickhubError } from "../../shared/errors.ts";
 import type { EdgeStatus, Standing, Wish } from "../../shared/gateway-protocol.ts";
+import type { Verdict } from "../../shared/tick.ts";
 import { GatewayTransport } from "./gateway-transport.ts";
 import { PostgresTransport } from "./postgres-transport.ts";
-
-/** What became of the records of one batch; they sum to its rows (a tombstone's: to its count, as lost). */
-export interface Verdict {
-  stream: string;
-  number: number;
-  committed: number;
-  duplicate: number;
-  quarantined: number;
-  lost: number;
-}
 
 /** Where do I stand with this account: heartbeat, lease and status in one. */
 export interface Question {

@@ -20,7 +20,7 @@ import {
 import type { Ask, Hello, HubMessage, Standing } from "../../shared/gateway-protocol.ts";
 import { startHeartbeat } from "../../shared/heartbeat.ts";
 import { asStoreError } from "../../store/database.ts";
-import type { Verdict } from "../../store/writer.ts";
+import type { Verdict } from "../../shared/tick.ts";
 
 /** What a connection needs from the hub behind it. */
 export interface Backend {

@@ -7,17 +7,13 @@ import { codeOf } from "../../shared/errors.ts";
 import { edgeStatusSchema } from "../../shared/gateway-protocol.ts";
 import type { EdgeStatus } from "../../shared/gateway-protocol.ts";
 import { tableOf } from "../../shared/table.ts";
+import type { Ledger } from "../../shared/tick.ts";
 import { asDatabaseError } from "../../store/database.ts";
 
 /** Records of one account's table over all its streams; `held` is always the edges' to say. */
-export interface StoredLedger {
+export interface StoredLedger extends Ledger {
   account: string;
   table: string;
-  received: number;
-  committed: number;
-  duplicate: number;
-  quarantined: number;
-  lost: number;
 }
 
 export interface LeaseRow {
@@ -131,7 +127,7 @@ async function readLedgers(pool: pg.Pool): Promise<StoredLedger[]> {
   const { rows } = await pool.query<Omit<StoredLedger, "table"> & { table_no: number }>(
     `select account, table_no, sum(received)::float8 as received, sum(committed)::float8 as committed,
             sum(duplicate)::float8 as duplicate, sum(quarantined)::float8 as quarantined,
-            sum(lost)::float8 as lost
+            sum(lost)::float8 as lost, 0::float8 as held
        from public.stream group by account, table_no order by account, table_no`,
   );
   return rows.map(({ table_no, ...row }) => ({

@@ -3,7 +3,7 @@
 import type { EdgeStatus } from "../../shared/gateway-protocol.ts";
 import type { Percentiles } from "../../shared/latency.ts";
 import type { Ledger } from "../../shared/tick.ts";
-import { isBalanced } from "../../shared/tick.ts";
+import { isBalanced, sumOf } from "../../shared/tick.ts";
 import type { SeenStatus } from "./live.ts";
 import type { Books, DatabaseHealth, LeaseRow, StoredLedger } from "./overview.ts";
 
@@ -110,30 +110,14 @@ function edgeLedger(account: string, edges: readonly EdgePicture[]): AccountPict
   return latest && ledger ? { ...judged(ledger), edge: latest.edge } : null;
 }
 
-function sumOf(ledgers: readonly StoredLedger[]): Ledger {
-  const sum = { received: 0, committed: 0, duplicate: 0, held: 0, quarantined: 0, lost: 0 };
-  for (const ledger of ledgers) {
-    sum.received += ledger.received;
-    sum.committed += ledger.committed;
-    sum.duplicate += ledger.duplicate;
-    sum.quarantined += ledger.quarantined;
-    sum.lost += ledger.lost;
-  }
-  return sum;
-}
-
+/** The hub's books of each account, and what its edge holds beside them. */
 function totalOf(accounts: readonly AccountPicture[]): Ledger {
-  const total = { received: 0, committed: 0, duplicate: 0, held: 0, quarantined: 0, lost: 0 };
-  for (const { hub, edge } of accounts) {
-    const held = edge?.held ?? 0;
-    total.received += hub.received + held;
-    total.committed += hub.committed;
-    total.duplicate += hub.duplicate;
-    total.held += held;
-    total.quarantined += hub.quarantined;
-    total.lost += hub.lost;
-  }
-  return total;
+  return sumOf(
+    accounts.map(({ hub, edge }) => {
+      const held = edge?.held ?? 0;
+      return { ...hub, received: hub.received + held, held };
+    }),
+  );
 }
 
 function judged(ledger: Ledger): Ledger & { isBalanced: boolean } {

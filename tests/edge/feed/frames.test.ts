@@ -8,11 +8,11 @@ import { KiwoomDecoder } from "../../../app/edge/feed/kiwoom/decode.ts";
 import type { KiwoomFrame } from "../../../app/edge/feed/kiwoom/decode.ts";
 import { kstMs } from "../../../app/shared/market-time.ts";
 import type { Book, Tick, Trade } from "../../../app/shared/tick.ts";
-import { capturesOf } from "./captures.ts";
-import type { Capture } from "./captures.ts";
+import { capturedFrames } from "../../support/data.ts";
+import type { Capture } from "../../support/data.ts";
 
-const kis = capturesOf("kis.tsv");
-const kiwoom = capturesOf("kiwoom.tsv");
+const kis = capturedFrames("kis.tsv");
+const kiwoom = capturedFrames("kiwoom.tsv");
 
 /** 22 September 2026, 11:00 KST, for the stamps that carry no date. */
 const at = { edgeRecvMs: 1, marketMs: kstMs(20260922, 110_000) };
@@ -137,20 +137,20 @@ function ticksOf(decoder: KisDecoder | KiwoomDecoder, frame: string): Tick[] {
 }
 
 function kisTicks(label: string): Tick[] {
-  const { frame } = kis!.find((capture) => capture.label.startsWith(label))!;
+  const { frame } = kis.find((capture) => capture.label.startsWith(label))!;
   return ticksOf(new KisDecoder(), frame.startsWith("0|") ? frame : headed(frame));
 }
 
-describe.skipIf(!kis)("KIS captures", () => {
+describe.skipIf(kis.length === 0)("KIS captures", () => {
   test("are each read, or refused with the code their label announces", () => {
     const decoder = new KisDecoder();
-    const read = kis!.map(({ frame }) => said(decoder.decode(Buffer.from(frame), at)));
+    const read = kis.map(({ frame }) => said(decoder.decode(Buffer.from(frame), at)));
     const expected = KIS_FRAMES.map(([label, saying], i) => [`${i} ${label}`, saying]);
-    expect(table(kis!, KIS_FRAMES).map((label, i) => [label, read[i]])).toEqual(expected);
+    expect(table(kis, KIS_FRAMES).map((label, i) => [label, read[i]])).toEqual(expected);
   });
 
   test("of a payload alone decode once the header they imply is put in front", () => {
-    const payloads = kis!.filter(({ label }) => label.includes("PAYLOAD ONLY"));
+    const payloads = kis.filter(({ label }) => label.includes("PAYLOAD ONLY"));
     const read = payloads.map(({ frame }) =>
       said(new KisDecoder().decode(Buffer.from(headed(frame)), at)),
     );
@@ -170,7 +170,7 @@ describe.skipIf(!kis)("KIS captures", () => {
 
   test("keep cum[n] - vol[n] = cum[n-1] within a frame", () => {
     let steps = 0;
-    for (const { frame } of kis!) {
+    for (const { frame } of kis) {
       const trades = ticksOf(new KisDecoder(), frame.startsWith("0|") ? frame : headed(frame));
       for (const [before, trade] of pairs(trades.filter((tick) => tick.kind === "trade"))) {
         expect(trade.seq - trade.size).toBe(before.seq);
@@ -182,7 +182,7 @@ describe.skipIf(!kis)("KIS captures", () => {
 
   test("have totals that are the sum of their levels", () => {
     let books = 0;
-    for (const { frame } of kis!) {
+    for (const { frame } of kis) {
       for (const tick of ticksOf(new KisDecoder(), frame)) {
         if (tick.kind !== "book") continue;
         expect(sizes(tick)).toEqual([tick.askTotal, tick.bidTotal]);
@@ -227,7 +227,7 @@ describe.skipIf(!kis)("KIS captures", () => {
 
   test("from New York have sides by what grew, and its summer and winter clock", () => {
     const decoder = new KisDecoder();
-    const trades = kis!.flatMap(({ frame }) =>
+    const trades = kis.flatMap(({ frame }) =>
       frame.startsWith("0|HDFSCNT0") ? (ticksOf(decoder, frame) as Trade[]) : [],
     );
     expect(trades.map(({ price, size, side, seq }) => [price, size, side, seq])).toEqual([
@@ -242,7 +242,7 @@ describe.skipIf(!kis)("KIS captures", () => {
   });
 
   test("of market status tell a VI from the rest", () => {
-    const what = kis!
+    const what = kis
       .filter(({ label }) => label.includes("H0UNMKO0"))
       .flatMap(({ frame }) => ticksOf(new KisDecoder(), headed(frame)))
       .map((tick) => tick.kind === "status" && [tick.symbol, tick.venue, tick.what, tick.code]);
@@ -254,16 +254,16 @@ describe.skipIf(!kis)("KIS captures", () => {
   });
 });
 
-describe.skipIf(!kiwoom)("Kiwoom captures", () => {
+describe.skipIf(kiwoom.length === 0)("Kiwoom captures", () => {
   test("are each read, or refused with the code their label announces", () => {
     const decoder = new KiwoomDecoder();
-    const read = kiwoom!.map(({ frame }) => said(decoder.decode(Buffer.from(frame), at)));
+    const read = kiwoom.map(({ frame }) => said(decoder.decode(Buffer.from(frame), at)));
     const expected = KIWOOM_FRAMES.map(([label, saying], i) => [`${i} ${label}`, saying]);
-    expect(table(kiwoom!, KIWOOM_FRAMES).map((label, i) => [label, read[i]])).toEqual(expected);
+    expect(table(kiwoom, KIWOOM_FRAMES).map((label, i) => [label, read[i]])).toEqual(expected);
   });
 
   test("of 43 FIDs say what is printed on the wire", () => {
-    expect(ticksOf(new KiwoomDecoder(), kiwoom![0]!.frame)[0]).toEqual({
+    expect(ticksOf(new KiwoomDecoder(), kiwoom[0]!.frame)[0]).toEqual({
       kind: "trade",
       symbol: "000660",
       venue: "KRX",
@@ -286,14 +286,14 @@ describe.skipIf(!kiwoom)("Kiwoom captures", () => {
   });
 
   test("of NXT's after-market show three levels, the rest is `-0`", () => {
-    const book = ticksOf(new KiwoomDecoder(), kiwoom![9]!.frame)[0] as Book;
+    const book = ticksOf(new KiwoomDecoder(), kiwoom[9]!.frame)[0] as Book;
     expect(book).toMatchObject({ symbol: "005380", venue: "NXT", askTotal: 560, bidTotal: 157 });
     expect([...book.levels.subarray(0, 4)]).toEqual([425_000, 425_500, 426_000, 0]);
     expect([...book.levels.subarray(30, 34)]).toEqual([24, 10, 123, 0]);
   });
 
   test("have totals that are the sum of their levels", () => {
-    const books = kiwoom!
+    const books = kiwoom
       .flatMap(({ frame }) => ticksOf(new KiwoomDecoder(), frame))
       .filter((tick) => tick.kind === "book");
     expect(books).toHaveLength(3);
@@ -302,7 +302,7 @@ describe.skipIf(!kiwoom)("Kiwoom captures", () => {
 
   test("carry no FID that is not known", () => {
     const decoder = new KiwoomDecoder();
-    const decoded = kiwoom!.map(({ frame }) => decoder.decode(Buffer.from(frame), at));
+    const decoded = kiwoom.map(({ frame }) => decoder.decode(Buffer.from(frame), at));
     expect(decoded.flatMap((frame) => (frame.kind === "data" ? frame.drifts : []))).toEqual([]);
   });
 });

@@ -6,7 +6,7 @@ import { describe, expect, test } from "vitest";
 import { KisDecoder } from "../../../app/edge/feed/kis/decode.ts";
 import type { KisData } from "../../../app/edge/feed/kis/decode.ts";
 import type { Book, Status, Trade } from "../../../app/shared/tick.ts";
-import { capturesOf } from "./captures.ts";
+import { capturedFrames } from "../../support/data.ts";
 import { edit, mutate } from "./damage.ts";
 import { bookFields, kisFrame, marketFields, tradeFields, usTradeFields } from "./kis-records.ts";
 
@@ -424,7 +424,7 @@ describe("control messages", () => {
 
 describe("no byte sequence", () => {
   const seeds = [
-    ...(capturesOf("kis.tsv") ?? []).map(({ frame }) => Buffer.from(frame)),
+    ...capturedFrames("kis.tsv").map(({ frame }) => Buffer.from(frame)),
     kisFrame("H0STCNT0", [tradeFields(), tradeFields()]),
     kisFrame("H0STASP0", [bookFields()]),
     kisFrame("HDFSCNT0", [usTradeFields()]),

@@ -8,7 +8,7 @@ import type { KiwoomData, KiwoomFrame } from "../../../app/edge/feed/kiwoom/deco
 import { Row } from "../../../app/edge/feed/kiwoom/row.ts";
 import { RealScanner } from "../../../app/edge/feed/kiwoom/scan.ts";
 import type { Book, Status, Tick } from "../../../app/shared/tick.ts";
-import { capturesOf } from "./captures.ts";
+import { capturedFrames } from "../../support/data.ts";
 import { edit, mutate } from "./damage.ts";
 
 const at = { edgeRecvMs: 1_000.5, marketMs: Date.parse("2026-09-22T10:15:31.250+09:00") };
@@ -436,7 +436,7 @@ describe("scanner and JSON.parse", () => {
 
 describe("no byte sequence", () => {
   const seeds = [
-    ...(capturesOf("kiwoom.tsv") ?? []).map(({ frame }) => Buffer.from(frame)),
+    ...capturedFrames("kiwoom.tsv").map(({ frame }) => Buffer.from(frame)),
     real(row("0B", TRADE), row("0B", TRADE), row("0D", BOOK)),
     real(row("0s", { "215": "3", "20": "090000", "214": "0" }, ""), row("0w", {})),
   ];

@@ -3,12 +3,13 @@ import { randomUUID } from "node:crypto";
 import { describe, expect, test } from "vitest";
 import { Outbox, OUTBOX_DEFAULTS } from "../../../app/edge/outbox/outbox.ts";
 import { Sender } from "../../../app/edge/uplink/sender.ts";
-import type { Opened, Question, Transport, Verdict } from "../../../app/edge/uplink/transport.ts";
+import type { Opened, Question, Transport } from "../../../app/edge/uplink/transport.ts";
 import { readHeader } from "../../../app/shared/batch.ts";
 import { TickhubError } from "../../../app/shared/errors.ts";
 import type { Event } from "../../../app/shared/events.ts";
 import type { Standing } from "../../../app/shared/gateway-protocol.ts";
 import { isBalanced } from "../../../app/shared/tick.ts";
+import type { Verdict } from "../../../app/shared/tick.ts";
 import { FakeClock } from "../../support/fake-clock.ts";
 import { trades } from "../../support/hub.ts";
 
