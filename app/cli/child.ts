@@ -6,7 +6,8 @@ import { closeSync, mkdirSync, openSync } from "node:fs";
 import { dirname } from "node:path";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
-import { TickhubError } from "../shared/errors.ts";
+import { ERRORS, TickhubError } from "../shared/errors.ts";
+import type { ErrorCode, ErrorContext } from "../shared/errors.ts";
 
 const MAIN = fileURLToPath(new URL("main.ts", import.meta.url));
 const SIM = fileURLToPath(new URL("../sim/main.ts", import.meta.url));
@@ -95,11 +96,11 @@ export class Child {
 
 /** The child's own error, if it printed one (every command does with --json). */
 function childFailure(failure: Announcement | undefined, exit: number | string): Error {
-  if (typeof failure?.code === "string") {
-    const context = failure.context as Record<string, string>;
-    return new TickhubError(failure.code as "USAGE", context);
+  const code = String(failure?.code ?? exit);
+  if (failure && code in ERRORS) {
+    return new TickhubError(code as ErrorCode, failure.context as ErrorContext);
   }
-  return new Error(`a process of the stack ended (${exit}) before it was ready`);
+  return new Error(`a process of the stack ended (${code}) before it was ready; see its log`);
 }
 
 /** Our environment without settings: a stack's processes get theirs one by one. */

@@ -53,6 +53,8 @@ export class Collector {
   #feedGone: Promise<void> = Promise.resolve();
   #asking: Timer | null = null;
   #askOpen = false;
+  /** Nothing is begun any more; a lease that is held is kept until `release`, or a successor would come too soon. */
+  #isStopping = false;
   #cap: number | undefined;
   /** Refused since the last heartbeat, by code: events are told per heartbeat, not per record. */
   readonly #refused = new Map<RejectCode, { count: number; reason: string }>();
@@ -78,12 +80,13 @@ export class Collector {
 
   /** Unsubscribes and closes the broker's socket. The lease stays until `release`, so that nobody else opens one before. */
   async stopFeed(): Promise<void> {
-    this.#asking?.cancel();
+    this.#isStopping = true;
     await this.#feed.stop();
   }
 
   /** Gives the account back. Does nothing when it was never granted; a hub that is away finds out by itself. */
   async release(): Promise<void> {
+    this.#asking?.cancel();
     const held = this.#state.name === "holding";
     this.#state = { name: "stopped" };
     const { account, holder, ask } = this.#options;
@@ -111,6 +114,7 @@ export class Collector {
 
   async #ask(): Promise<void> {
     if (this.#askOpen || this.#state.name === "stopped") return;
+    if (this.#isStopping && this.#state.name !== "holding") return;
     this.#askOpen = true;
     this.#tellRefused();
     const { account, holder, ask } = this.#options;
@@ -132,6 +136,7 @@ export class Collector {
   #hear(standing: Standing): void {
     if (this.#stopped()) return;
     const { lease } = standing;
+    if (this.#isStopping && lease.state === "granted") return;
     const granted = lease.state === "granted" && typeof lease.epoch === "number";
     if (granted && this.#state.name === "claiming") void this.#begin(lease.epoch!, standing);
     else if (granted && this.#state.name === "holding") this.#goOn(lease.epoch!, standing);
@@ -153,7 +158,7 @@ export class Collector {
     this.#sequencer.assign(plan, standing.positions ?? []);
     this.#tell("granted", epoch);
     await this.#feedGone;
-    if (this.#holds(epoch)) this.#feed.start(plan);
+    if (this.#holds(epoch) && !this.#isStopping) this.#feed.start(plan);
   }
 
   /** Asked anew after an await: the lease may have gone meanwhile. */

@@ -182,6 +182,31 @@ describe("a collector", () => {
     expect(outbox.ledger().received).toBe(3);
   });
 
+  it("keeps the lease while its feed says goodbye, however long that takes", async () => {
+    collector.start();
+    await beat();
+    const stopping = collector.stopFeed();
+    for (let i = 0; i < 5; i++) await beat();
+    expect(wishes.slice(1)).toEqual(["hold", "hold", "hold", "hold", "hold"]);
+    feed.gone.resolve(undefined);
+    await stopping;
+    await collector.release();
+    expect(wishes.at(-1)).toBe("release");
+    expect(feed.told).toEqual(["start 1", "stop"]);
+  });
+
+  it("begins nothing once it stops", async () => {
+    answer = () => standing("waiting");
+    collector.start();
+    await beat();
+    feed.gone.resolve(undefined);
+    await collector.stopFeed();
+    answer = granted;
+    await beat();
+    expect(feed.told).toEqual(["stop"]);
+    expect(wishes).not.toContain("release");
+  });
+
   it("releases the account after the feed has stopped, and asks no more", async () => {
     collector.start();
     await beat();

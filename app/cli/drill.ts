@@ -1,0 +1,106 @@
+// `tickhub drill NAME`: pulls a plug on purpose and proves what happened. A whole tickhub of its own (real
+// processes, simulated brokers, a database made for it and dropped afterwards) collects, the fault is
+// injected, and the books before and after are printed with PASS or FAIL. Touches nothing that runs already.
+import { randomBytes } from "node:crypto";
+import { join, resolve } from "node:path";
+import { systemClock } from "../shared/clock.ts";
+import { readSettings } from "../shared/config.ts";
+import { sumOf } from "../shared/tick.ts";
+import type { Ledger } from "../shared/tick.ts";
+import { openPool } from "../store/database.ts";
+import { startEmbedded } from "../store/embedded.ts";
+import { createDatabase, dropDatabase } from "../store/scratch.ts";
+import { DRILLS } from "./drills.ts";
+import type { DrillName } from "./drills.ts";
+import { grouped, printJson, say } from "./output.ts";
+import { Scene } from "./scene.ts";
+import type { Check } from "./scene.ts";
+import { Stack } from "./stack.ts";
+
+export interface DrillOptions {
+  /** How long the fault lasts, where it has a length. */
+  seconds?: number;
+  json?: boolean;
+}
+
+export interface DrillReport {
+  drill: DrillName;
+  pass: boolean;
+  before: Ledger;
+  after: Ledger;
+  checks: Check[];
+}
+
+const OUTAGE_S = 60;
+
+export async function drill(name: DrillName, options: DrillOptions): Promise<number> {
+  const settings = readSettings(process.env);
+  const tell = options.json ? () => undefined : say;
+  const embedded = settings.TICKHUB_DATABASE_URL
+    ? { url: settings.TICKHUB_DATABASE_URL, stop: () => Promise.resolve() }
+    : await startEmbedded({
+        directory: join(settings.TICKHUB_STATE_DIR, "postgres"),
+        clock: systemClock,
+      });
+  const database = `drill_${randomBytes(6).toString("hex")}`;
+  try {
+    const databaseUrl = await createDatabase(embedded.url, database);
+    const stateDir = join(settings.TICKHUB_STATE_DIR, "drill");
+    const report = await perform(name, options.seconds ?? OUTAGE_S, {
+      databaseUrl,
+      stateDir,
+      tell,
+    });
+    if (options.json) printJson(report);
+    else show(report);
+    return report.pass ? 0 : 1;
+  } finally {
+    await dropDatabase(embedded.url, database);
+    await embedded.stop();
+  }
+}
+
+async function perform(
+  name: DrillName,
+  seconds: number,
+  where: { databaseUrl: string; stateDir: string; tell: (text: string) => void },
+): Promise<DrillReport> {
+  const { says, faultSays, run } = DRILLS[name];
+  where.tell(`tickhub: drill ${name}: ${says}`);
+  const stack = await Stack.start({
+    stateDir: resolve(where.stateDir),
+    databaseUrl: where.databaseUrl,
+    port: 0,
+    logLevel: "info",
+    simArgs: ["--rate", "300", "--slot-hold-ms", "500", "--expect", "kis,kiwoom"],
+    uplink: "gateway",
+    quietMs: 500,
+    killGraceMs: 2_500,
+  });
+  const pool = openPool(where.databaseUrl, { connectionsMax: 2, name: "tickhub-drill" });
+  try {
+    const scene = new Scene(stack, pool);
+    await scene.flow(1_000);
+    const before = await scene.ledger();
+    where.tell(`tickhub: ${faultSays} …`);
+    const checks = await run(scene, seconds);
+    const after = sumOf(await scene.edgeLedgers());
+    return { drill: name, pass: checks.every((check) => check.ok), before, after, checks };
+  } finally {
+    await pool.end();
+    await stack.stop();
+  }
+}
+
+function show({ drill: name, pass, before, after, checks }: DrillReport): void {
+  say(`before: ${lineOf(before)}`);
+  say(`after:  ${lineOf(after)}`);
+  for (const { says, ok, facts } of checks) say(`  ${ok ? "ok  " : "FAIL"} ${says} (${facts})`);
+  process.stdout.write(`${pass ? "PASS" : "FAIL"} ${name}\n`);
+}
+
+function lineOf(ledger: Ledger): string {
+  const { received, ...parts } = ledger;
+  const sum = Object.entries(parts).map(([name, count]) => `${grouped(count)} ${name}`);
+  return `${grouped(received)} received = ${sum.join(" + ")}`;
+}
