@@ -1,8 +1,10 @@
 #!/usr/bin/env node
 // The `tickhub` command. Only wires: each command lives in the file of its name and is loaded when called.
 import { existsSync } from "node:fs";
-import { Command, CommanderError, Option } from "commander";
+import { Argument, Command, CommanderError, Option } from "commander";
 import { TickhubError } from "../shared/errors.ts";
+import type { DrillOptions } from "./drill.ts";
+import type { DrillName } from "./drills.ts";
 import type { RecordOptions } from "./record.ts";
 import type { ReplayOptions } from "./replay.ts";
 import type { Broker } from "./stack.ts";
@@ -76,6 +78,20 @@ command("replay", "decode tapes again into an empty database and print its diges
   .option("--append", "allow a database that already holds rows: what it has is not stored again")
   .action(async (tapes: string[], options: ReplayOptions) =>
     done(await (await import("./replay.ts")).replay(tapes, options)),
+  );
+command("drill", "pull a plug on purpose, with a tickhub of its own, and prove what happened")
+  .addArgument(
+    new Argument("<name>", "what breaks").choices([
+      "outage",
+      "crash",
+      "double-session",
+      "poison",
+      "half-open",
+    ]),
+  )
+  .option("--seconds <n>", "how long an outage lasts; default 60", positive)
+  .action(async (name: DrillName, options: DrillOptions) =>
+    done(await (await import("./drill.ts")).drill(name, options)),
   );
 command("decode", "one broker frame a line in, one JSON line out")
   .argument("<file>", "a file of frames, or - for standard input")
