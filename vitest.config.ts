@@ -7,6 +7,8 @@ export default defineConfig({
     pool: "forks",
     testTimeout: 60_000,
     hookTimeout: 120_000,
+    // Drills wait more than they work, but two cores carry two of them, not five.
+    maxConcurrency: 2,
     globalSetup: ["tests/support/postgres-server.ts"],
     reporters: ["default"],
   },

@@ -2,7 +2,7 @@
 import { describe, expect, it } from "vitest";
 import { tickhub } from "../support/cli.ts";
 
-describe("tickhub drill", () => {
+describe.concurrent("tickhub drill", () => {
   it.each([
     // A minute of market while the hub is away.
     ["outage", ["--seconds", "60"]],
