@@ -63,9 +63,32 @@ export function newYorkDay(ms: number): number {
   return utcDay(ms + newYorkOffsetMs(ms));
 }
 
+/** Epoch ms of `hhmmss` on `day` by the venue's wall clock; NaN when either is impossible. */
+export function venueMs(venue: Venue, day: number, hhmmss: number): number {
+  const zone = zoneOf(venue);
+  if (zone === "Asia/Seoul") return kstMs(day, hhmmss);
+  if (zone === "America/New_York") return newYorkMs(day, hhmmss);
+  return utcMidnight(day) + timeOfDayMs(hhmmss);
+}
+
 /** The trading day of `venue` at `ms`, YYYYMMDD: the calendar day in the venue's zone. */
 export function venueDay(venue: Venue, ms: number): number {
   return utcDay(ms + offsetMs(zoneOf(venue), ms));
+}
+
+/** The day `count` calendar days after `day` (before it when negative); NaN when there is no such day. */
+export function addDays(day: number, count: number): number {
+  return utcDay(utcMidnight(day) + count * DAY_MS);
+}
+
+/** Day of the week, 0 Sunday to 6 Saturday; NaN when there is no such day. */
+export function weekdayOf(day: number): number {
+  return (4 + utcMidnight(day) / DAY_MS) % 7;
+}
+
+/** Saturday or Sunday. */
+export function isWeekend(day: number): boolean {
+  return weekdayOf(day) % 6 === 0;
 }
 
 /**
@@ -176,6 +199,7 @@ function newYorkOffsets(dayMidnightMs: number): DayOffsets {
 }
 
 function lookUpOffset(ms: number): number {
+  if (Number.isNaN(ms)) return ms;
   const parts = newYorkFormat.formatToParts(ms);
   const name = parts.find((part) => part.type === "timeZoneName")?.value ?? "";
   const match = /GMT([+-])(\d\d):(\d\d)/.exec(name);
