@@ -150,7 +150,11 @@ export class ScriptedBroker {
     this.openMost = Math.max(this.openMost, this.open);
     tcp.on("close", () => this.open--);
     tcp.on("error", () => undefined);
-    if (this.script.handshake === "ignore") return;
+    if (this.script.handshake === "ignore") {
+      tcp.on("end", () => tcp.destroy());
+      tcp.resume();
+      return;
+    }
     this.#websockets.handleUpgrade(request, tcp, head, (websocket) => {
       const socket = new ScriptedSocket(websocket, tcp, request.url ?? "/");
       this.sockets.push(socket);

@@ -64,7 +64,7 @@ function refusalOf({ status, body }: JsonReply): TickhubError {
     [body["error_code"], body["msg_cd"]].find((value) => typeof value === "string") ?? "";
   const context = { status, code: code.slice(0, 20) };
   if (RATE_CODES.has(code) || status === 429) return new TickhubError("FEED_RATE_LIMITED", context);
-  // A maintenance page is no refusal, whatever its status.
-  const isRefusal = status < 500 && (status >= 400 || code !== "");
+  // A maintenance page or a wrong path is no refusal.
+  const isRefusal = status === 401 || status === 403 || (status < 500 && code !== "");
   return new TickhubError(isRefusal ? "FEED_AUTH" : "FEED_UNREACHABLE", context);
 }

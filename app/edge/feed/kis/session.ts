@@ -168,7 +168,7 @@ class KisSession implements Session {
   /** Sends what is due and sets the timer for what comes next. */
   #step(): void {
     this.#stepTimer?.cancel();
-    const { clock, timings, sink } = this.#account;
+    const { clock, sink } = this.#account;
     let step = this.#subscriptions.next(clock.monoMs());
     while (step.name === "ask") {
       if (step.join) sink.registering?.(step.registration);
@@ -277,9 +277,8 @@ class KisSession implements Session {
   /** The broker's words without our keys: it repeats what it was sent. */
   #masked(words: string): string {
     const { appKey, secret } = this.#account;
-    let masked = words;
-    for (const key of [this.#approvalKey, appKey, secret]) masked = masked.replaceAll(key, "…");
-    return masked.slice(0, 120);
+    const keys = [this.#approvalKey, appKey, secret].filter((key) => key !== "");
+    return keys.reduce((masked, key) => masked.replaceAll(key, "…"), words).slice(0, 120);
   }
 
   #end(ending: Ending): void {

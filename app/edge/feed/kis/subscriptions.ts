@@ -2,7 +2,7 @@
 // session owns socket and timer, `nowMs` is monotonic. One request is one registration; acks carry no
 // request id and are told apart by (tr_id, tr_key).
 //   absent --ask--> asked --ok--> held --ask to leave--> asked --ok--> gone
-//   asked --"retry"--> resting --> asked; --"drop"--> refused; --"cap"--> absent, and no more room
+//   asked --"retry"--> resting --> absent; --"drop"--> refused; --"cap"--> absent, and no more room
 import type { Registration } from "../feed.ts";
 import { isLeaveCode, kisKeyOf } from "./protocol.ts";
 import type { KisAction, KisKey } from "./protocol.ts";
@@ -73,13 +73,14 @@ export class KisSubscriptions {
 
   /** The next step. An "ask" counts as sent. */
   next(nowMs: number): Step {
+    this.#wake(nowMs);
     const late = this.#find(
       ({ standing }) => standing.name === "asked" && standing.deadlineMs <= nowMs,
     );
     if (late?.standing.name === "asked" && late.standing.sends >= this.#limits.sendsMax) {
       return { name: "unanswered", key: late.key };
     }
-    const entry = late ?? this.#leaving() ?? this.#joining(nowMs);
+    const entry = late ?? this.#leaving() ?? this.#joining();
     if (!entry) return { name: "wait", delayMs: this.#nextDueMs() - nowMs };
     if (nowMs < this.#nextSendMs) return { name: "wait", delayMs: this.#nextSendMs - nowMs };
     this.#nextSendMs = nowMs + this.#limits.paceMs;
@@ -132,7 +133,7 @@ export class KisSubscriptions {
     return (
       !this.#find(({ standing }) => standing.name === "asked" || standing.name === "resting") &&
       !this.#leaving() &&
-      !this.#joining(Infinity)
+      !this.#joining()
     );
   }
 
@@ -149,17 +150,21 @@ export class KisSubscriptions {
     return this.#find((entry) => !entry.wanted && entry.standing.name === "held");
   }
 
-  #joining(nowMs: number): Entry | undefined {
+  #joining(): Entry | undefined {
     const taken = this.#count(
       ({ standing }) => standing.name === "held" || standing.name === "asked",
     );
     if (taken >= this.#roomMax || this.#isCapMet) return undefined;
-    return this.#find(({ wanted, standing }) => {
-      if (!wanted) return false;
-      return (
-        standing.name === "absent" || (standing.name === "resting" && standing.untilMs <= nowMs)
-      );
-    });
+    return this.#find(({ wanted, standing }) => wanted && standing.name === "absent");
+  }
+
+  /** What has rested long enough is to be asked for again, if there still is room for it. */
+  #wake(nowMs: number): void {
+    for (const entry of this.#entries.values()) {
+      const { standing } = entry;
+      const isOver = standing.name === "resting" && standing.untilMs <= nowMs;
+      if (isOver) entry.standing = { name: "absent" };
+    }
   }
 
   #nextDueMs(): number {
