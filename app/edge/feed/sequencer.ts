@@ -43,6 +43,7 @@ interface Last {
   seq: number;
   price: number;
   size: number | undefined;
+  exchangeMs: number;
   session: Session;
   /** Where the chain before stood, as long as nothing has borne out the reset that began this one. */
   before: { chain: number; seq: number } | undefined;
@@ -113,6 +114,12 @@ export class Sequencer {
     return tick.kind === "trade" ? this.#acceptTrade(tick, slot, marketMs) : tick;
   }
 
+  /** The reject that a record becomes which was read without the lease: kept, but not as the market's. */
+  outsideLease(tick: Tick, reason: string): Reject {
+    tick.capture = ++this.#capture;
+    return rejectOf(tick, "OUTSIDE_LEASE", reason);
+  }
+
   /** Gives a decoder's reject its place in the order. */
   stamp(reject: Reject): Reject {
     reject.capture = ++this.#capture;
@@ -120,21 +127,23 @@ export class Sequencer {
   }
 
   #acceptTrade(trade: Trade, slot: Slot, marketMs: number): Tick | Reject {
-    const isFresh = slot.isFresh;
-    slot.isFresh = false;
-    const { last } = slot;
-    if (!this.#isToday(trade, marketMs)) {
-      return rejectOf(trade, "STALE_DAY", `day ${trade.day} is not the market's`);
+    const { isFresh, last } = slot;
+    const { venue, day } = trade;
+    if (!this.#isToday(venue, day, marketMs)) {
+      return rejectOf(trade, "STALE_DAY", `day ${day} is not the market's`);
     }
     if (isFresh && last && isRepeatOfEarlierDay(trade, last)) {
       return rejectOf(trade, "STALE_DAY", `repeats the last trade of ${last.day}`);
     }
+    slot.isFresh = false;
+    // A straggler of the evening does not set back a symbol whose next day has begun.
+    if (last && day < last.day && this.#isToday(venue, last.day, marketMs)) return trade;
     slot.last = follow(trade, last);
     trade.chain = slot.last.chain;
     return trade;
   }
 
-  #isToday({ venue, day }: Trade, marketMs: number): boolean {
+  #isToday(venue: Venue, day: number, marketMs: number): boolean {
     return (
       day === venueDay(venue, marketMs) ||
       day === venueDay(venue, marketMs - this.#midnightMsMax) ||
@@ -159,8 +168,8 @@ export class Sequencer {
 
 /** The state after `trade`. Its chain is the trade's chain. */
 function follow(trade: Trade, last: Last | undefined): Last {
-  const { day, seq, price, size, session } = trade;
-  const now = { day, seq, price, size, session, chain: 0, before: undefined };
+  const { day, seq, price, size, exchangeMs, session } = trade;
+  const now = { day, seq, price, size, exchangeMs, session, chain: 0, before: undefined };
   if (last?.day !== day) return now;
   if (last.before && continues(trade, last.before.seq) && !continues(trade, last.seq)) {
     // The old count goes on: what looked like a reset was an old record, sent again.
@@ -175,9 +184,12 @@ function follow(trade: Trade, last: Last | undefined): Last {
   return { ...now, chain: last.chain, before };
 }
 
-/** A mere fall is a repetition; it takes a count from zero, or the next session, to make it a reset. */
+/**
+ * A mere fall is a repetition, and so is a fall with an older stamp, whatever it counts from; it takes a
+ * count from zero, or the next session, to make it a reset.
+ */
 function isReset(trade: Trade, last: Last): boolean {
-  if (trade.seq >= last.seq) return false;
+  if (trade.seq >= last.seq || trade.exchangeMs < last.exchangeMs) return false;
   return trade.seq === trade.size || isLaterSession(trade.session, last.session);
 }
 
@@ -209,8 +221,8 @@ function isNewer(position: Position, last: Last | undefined): boolean {
   return position.seq > last.seq;
 }
 
-function lastOf({ day, chain, seq, price }: Position): Last {
-  return { day, chain, seq, price, size: undefined, session: 0, before: undefined };
+function lastOf({ day, chain, seq, price, exchangeMs }: Position): Last {
+  return { day, chain, seq, price, size: undefined, exchangeMs, session: 0, before: undefined };
 }
 
 /** The record as JSON bytes: what it was read from is not at hand here. */

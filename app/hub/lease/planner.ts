@@ -58,15 +58,17 @@ interface Seat {
  */
 export function planAssignments(request: PlanRequest): Plan {
   const plan: Plan = { assignments: [], unplaced: [] };
+  // A symbol named twice is registered once.
+  const symbols = [...new Map(request.symbols.map((one) => [idOf(one), one])).values()];
   for (const broker of ["kis", "kiwoom"] as const) {
     const seats = request.accounts
       .filter((account) => account.broker === broker)
       .map(({ account, cap }): Seat => ({ account, cap, used: 0, symbols: [] }));
     if (seats.length === 0) continue;
     const cost = broker === "kis" ? request.channels.length : 1;
-    const unplaced = place(request, seats, cost);
+    const unplaced = place(symbols, request.previous ?? [], seats, cost);
     if (unplaced.length > 0 && !request.allowPartial) {
-      throw tooSmall(broker, seats, cost, request.symbols.length, unplaced.length);
+      throw tooSmall(broker, seats, cost, symbols.length, unplaced.length);
     }
     plan.unplaced.push(...unplaced.map((one) => ({ ...one, broker })));
     for (const seat of seats) {
@@ -78,7 +80,12 @@ export function planAssignments(request: PlanRequest): Plan {
 }
 
 /** Fills `seats`, first with what sat there before; returns what found no room. */
-function place({ symbols, previous = [] }: PlanRequest, seats: Seat[], cost: number): PlanSymbol[] {
+function place(
+  symbols: readonly PlanSymbol[],
+  previous: readonly Assignment[],
+  seats: readonly Seat[],
+  cost: number,
+): PlanSymbol[] {
   const seatBefore = new Map<string, Seat>();
   for (const { account, channel, ...instrument } of previous) {
     const seat = seats.find((candidate) => candidate.account === account);

@@ -90,12 +90,12 @@ export const KIWOOM_POLICY: Readonly<Record<number, KiwoomAction>> = {
 
 /**
  * The action for an answer. `return_code` is often only a class (3 = authentication) while the code
- * itself stands in the text: `[8005:…]`, `[CODE=8005, …]`. Symbols stand there too; theirs are longer or
- * begin with 0.
+ * itself stands in the text: `[8005:…]`, `[CODE=8005, …]`. A symbol in the text
+ * (001700) is no code.
  */
 export function kiwoomActionOf(returnCode: number, message: string): KiwoomAction {
   if (returnCode === 0) return "ok";
-  for (const [digits] of message.matchAll(/\b[1-9]\d{3}\b/g)) {
+  for (const [digits] of message.matchAll(/\b[1-9]\d{3,5}\b/g)) {
     const action = KIWOOM_POLICY[Number(digits)];
     if (action) return action;
   }

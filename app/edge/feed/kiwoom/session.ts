@@ -257,6 +257,7 @@ class KiwoomSession implements Session {
   async #loginAgain(): Promise<void> {
     const { rest } = this.#account;
     rest.drop(this.#token);
+    this.#stepTimer?.cancel();
     try {
       this.#token = await rest.token();
     } catch (error) {
