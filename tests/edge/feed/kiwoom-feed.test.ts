@@ -309,7 +309,11 @@ describe("LOGIN", () => {
   });
 
   it("refused with the new token as well is FEED_AUTH: an alarm, and a wait of minutes", async () => {
-    broker.answer = () => ({ return_code: 3, return_msg: "[8005:Token이 유효하지 않습니다]" });
+    // It repeats what it was sent; `afterEach` looks for it in the events.
+    broker.answer = ({ token }) => ({
+      return_code: 3,
+      return_msg: `[8005:${token}이 유효하지 않습니다]`,
+    });
     start(symbols(1, "trade"));
     await until(waiting);
     expect(broker.tokens).toBe(2);

@@ -12,6 +12,7 @@ import { Keeper, NEVER_OPENED, endingOf } from "../keeper.ts";
 import type { Ending, Progress, Session } from "../keeper.ts";
 import { BrokerSocket } from "../socket.ts";
 import type { Closing } from "../socket.ts";
+import { masked } from "../words.ts";
 import type { KisAck } from "./control.ts";
 import { KisDecoder } from "./decode.ts";
 import { KIS_LIMITS, KIS_TIMINGS, kisActionOf, kisRequest } from "./protocol.ts";
@@ -277,8 +278,7 @@ class KisSession implements Session {
   /** The broker's words without our keys: it repeats what it was sent. */
   #masked(words: string): string {
     const { appKey, secret } = this.#account;
-    const keys = [this.#approvalKey, appKey, secret].filter((key) => key !== "");
-    return keys.reduce((masked, key) => masked.replaceAll(key, "…"), words).slice(0, 120);
+    return masked(words, [this.#approvalKey, appKey, secret]);
   }
 
   #end(ending: Ending): void {

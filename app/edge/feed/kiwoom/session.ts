@@ -12,6 +12,7 @@ import { Keeper, NEVER_OPENED, endingOf } from "../keeper.ts";
 import type { Ending, Progress, Session } from "../keeper.ts";
 import { BrokerSocket } from "../socket.ts";
 import type { Closing } from "../socket.ts";
+import { masked } from "../words.ts";
 import type { KiwoomAnswer, KiwoomSystem } from "./control.ts";
 import { KiwoomDecoder } from "./decode.ts";
 import type { KiwoomFrame } from "./decode.ts";
@@ -179,7 +180,7 @@ class KiwoomSession implements Session {
   }
 
   replan(plan: readonly Registration[]): void {
-    if (this.#isLeaving) return;
+    if (this.#isLeaving || this.#ending) return;
     const unknown = this.#subscriptions.plan(plan);
     this.#refused(unknown, "FEED_SUBSCRIPTION", "Kiwoom has no such venue");
     if (this.#loggedInMs !== undefined) this.#step();
@@ -249,7 +250,7 @@ class KiwoomSession implements Session {
       void this.#loginAgain();
     } else {
       if (action === "token" || action === "address") this.#account.rest.drop(this.#token);
-      this.#end(refusalOf(action, `LOGIN: ${returnCode} ${message.slice(0, 120)}`));
+      this.#end(refusalOf(action, this.#masked(`LOGIN: ${returnCode} ${message}`)));
     }
   }
 
@@ -268,7 +269,7 @@ class KiwoomSession implements Session {
   }
 
   #system({ code, message }: KiwoomSystem): void {
-    const reason = `${code} ${message}`.slice(0, 120);
+    const reason = this.#masked(`${code} ${message}`);
     if (code === "R10001") this.#evicted(reason);
     else if (code === "R10002" || code === "R10004") {
       this.#end({ code: "FEED_CLOSED", reason, wait: "unclean" });
@@ -295,7 +296,7 @@ class KiwoomSession implements Session {
   #acked({ kind, returnCode, message }: KiwoomAnswer): void {
     const trnm = kind === "reg" ? "REG" : "REMOVE";
     const action = kiwoomActionOf(returnCode, message);
-    const reason = `${trnm}: ${returnCode} ${message.slice(0, 120)}`;
+    const reason = this.#masked(`${trnm}: ${returnCode} ${message}`);
     if (action === "token" || action === "address" || action === "auth") {
       this.#account.rest.drop(this.#token);
       this.#end(refusalOf(action, reason));
@@ -364,12 +365,19 @@ class KiwoomSession implements Session {
     this.#socket?.close();
   }
 
+  /** The broker's words without our keys: it repeats what it was sent. */
+  #masked(words: string): string {
+    const { appKey, secret } = this.#account;
+    return masked(words, [this.#token, appKey, secret]);
+  }
+
   #closed(closing: Closing): void {
     this.#stepTimer?.cancel();
     this.#leaveTimer?.cancel();
     const { sink, limits } = this.#account;
     if (closing.tooLarge) sink.reject(unreadMessage(limits.frameBytesMax, this.#now()));
-    const { code, reason, clean } = closing;
+    const { code, clean } = closing;
+    const reason = this.#masked(closing.reason);
     // Close 1000 "Bye" is no normal end here: only our own stop is.
     this.#ended.resolve(this.#ending ?? { code, reason, wait: clean ? "clean" : "unclean" });
   }
