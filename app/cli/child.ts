@@ -96,11 +96,11 @@ export class Child {
 
 /** The child's own error, if it printed one (every command does with --json). */
 function childFailure(failure: Announcement | undefined, exit: number | string): Error {
-  const code = String(failure?.code ?? exit);
-  if (failure && code in ERRORS) {
-    return new TickhubError(code as ErrorCode, failure.context as ErrorContext);
+  const code = failure?.code;
+  if (typeof code === "string" && code in ERRORS) {
+    return new TickhubError(code as ErrorCode, failure?.context as ErrorContext);
   }
-  return new Error(`a process of the stack ended (${code}) before it was ready; see its log`);
+  return new Error(`a process of the stack ended (${exit}) before it was ready; see its log`);
 }
 
 /** Our environment without settings: a stack's processes get theirs one by one. */

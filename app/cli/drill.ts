@@ -75,7 +75,7 @@ async function perform(
     simArgs: ["--rate", "300", "--slot-hold-ms", "500", "--expect", "kis,kiwoom"],
     uplink: "gateway",
     quietMs: 500,
-    killGraceMs: 2_500,
+    killGraceMs: 5_000,
   });
   const pool = openPool(where.databaseUrl, { connectionsMax: 2, name: "tickhub-drill" });
   try {

@@ -3,16 +3,26 @@ import { join } from "node:path";
 import { startHub } from "../hub/hub.ts";
 import { systemClock } from "../shared/clock.ts";
 import { readSettings, required } from "../shared/config.ts";
+import { TickhubError } from "../shared/errors.ts";
 import { createReporter } from "../shared/report.ts";
 import { startEmbedded } from "../store/embedded.ts";
 import { printJson, say } from "./output.ts";
 import { untilSignal } from "./signal.ts";
-import { accountsOf, symbolsOf } from "./watchlist.ts";
+import { accountsOf, placementOf, symbolsOf } from "./watchlist.ts";
 import { VERSION } from "./version.ts";
 
 export async function hub(options: { json?: boolean }): Promise<number> {
   const settings = readSettings(process.env);
   const edges = required(settings, "TICKHUB_EDGE_TOKENS");
+  const edgeTags = settings.TICKHUB_EDGE_TAGS ?? new Map<string, string[]>();
+  for (const edge of edgeTags.keys()) {
+    if (!edges.has(edge)) {
+      const reason = "not an edge of TICKHUB_EDGE_TOKENS";
+      throw new TickhubError("CONFIG_INVALID", { name: "TICKHUB_EDGE_TAGS", value: edge, reason });
+    }
+  }
+  // Hashed by now; the database's processes inherit what is left of the environment.
+  delete process.env["TICKHUB_EDGE_TOKENS"];
   const reporter = createReporter("hub", settings.TICKHUB_LOG_LEVEL);
   const ending = untilSignal();
   const embedded = settings.TICKHUB_DATABASE_URL
@@ -28,11 +38,14 @@ export async function hub(options: { json?: boolean }): Promise<number> {
       bind: settings.TICKHUB_BIND,
       allowPublic: settings.TICKHUB_ALLOW_PUBLIC,
       edges,
+      edgeTags,
       symbols: symbolsOf(settings),
       accounts: accountsOf(settings),
+      placement: placementOf(settings),
       leaseTimings: {
         quietMs: settings.TICKHUB_QUIET_MS,
         killGraceMs: settings.TICKHUB_KILL_GRACE_MS,
+        ttlMs: settings.TICKHUB_LEASE_TTL_MS,
       },
       version: VERSION,
       clock: systemClock,

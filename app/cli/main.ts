@@ -31,7 +31,11 @@ const program = new Command("tickhub")
 function market(command: Command): Command {
   return command
     .option("--seconds <n>", "stop by itself after so many seconds of market", positive)
-    .option("--tape <file>", "play a recording instead of the simulator's own market")
+    .option(
+      "--tape <file>",
+      "play a recording instead of the simulator's own market; again for more of them",
+      (file: string, files: string[] | undefined) => [...(files ?? []), file],
+    )
     .option("--speed <n|max>", "how fast the recording is played", "1")
     .option("--seed <n>", "seed of the simulator's own market", positive)
     .option("--rate <n>", "market updates a second of the simulator's own market", positive)
@@ -53,10 +57,23 @@ command("edge", "a collector: one broker's feeds, an outbox, an uplink")
   .action(async (options: Json & { feed: Broker }) =>
     done(await (await import("./edge.ts")).edge(options)),
   );
+command("token", "a fresh token for an edge, and its hash for the hub")
+  .argument("<edge>", "the edge's name, as in its TICKHUB_EDGE_ID")
+  .action(async (edge: string, options: Json) =>
+    done((await import("./token.ts")).token(edge, options)),
+  );
 command("status", "the one line anyone can read")
   .option("--hub <url>", "the hub's http:// address")
   .action(async (options: Json & { hub?: string }) =>
     done(await (await import("./status.ts")).status(options)),
+  );
+command(
+  "preflight",
+  "may a deploy begin: refuses while an outbox holds old records or the hub is down",
+)
+  .option("--hub <url>", "the hub's http:// address")
+  .action(async (options: Json & { hub?: string }) =>
+    done(await (await import("./preflight.ts")).preflight(options)),
   );
 command("doctor", "names each broken precondition and its fix").action(async (options: Json) =>
   done(await (await import("./doctor.ts")).doctor(options)),

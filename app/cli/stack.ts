@@ -46,6 +46,10 @@ export interface StackOptions {
   tapePrefix?: string | undefined;
   quietMs?: number;
   killGraceMs?: number;
+  /** Edges beside `kis` and `kiwoom` that the hub accepts. */
+  standbys?: readonly string[];
+  /** Further settings of the hub. */
+  hubEnv?: Readonly<Record<string, string>>;
 }
 
 /** What the simulator says when it listens. */
@@ -61,16 +65,15 @@ interface SimPlaces {
 
 export class Stack {
   readonly databaseUrl: string;
-  readonly edges = new Map<Broker, Child>();
+  /** By the edge's name. */
+  readonly edges = new Map<string, Child>();
   hub!: Child;
   hubUrl = "";
   sim!: Child;
   places!: SimPlaces;
   readonly #options: StackOptions;
   readonly #stopDatabase: () => Promise<void>;
-  readonly #tokens = new Map<Broker, string>(
-    BROKERS.map((broker) => [broker, randomBytes(24).toString("hex")]),
-  );
+  readonly #tokens: ReadonlyMap<string, string>;
 
   private constructor(
     options: StackOptions,
@@ -78,6 +81,8 @@ export class Stack {
     stopDatabase: () => Promise<void>,
   ) {
     this.#options = options;
+    const names = [...BROKERS, ...(options.standbys ?? [])];
+    this.#tokens = new Map(names.map((name) => [name, randomBytes(24).toString("hex")]));
     this.databaseUrl = databaseUrl;
     this.#stopDatabase = stopDatabase;
   }
@@ -118,14 +123,13 @@ export class Stack {
         TICKHUB_DATABASE_URL: this.databaseUrl,
         TICKHUB_LOG_LEVEL: logLevel,
         TICKHUB_PORT: this.hubUrl ? new URL(this.hubUrl).port : String(port),
-        TICKHUB_EDGE_TOKENS: BROKERS.map((broker) => `${broker}=${this.#tokens.get(broker)!}`).join(
-          ",",
-        ),
+        TICKHUB_EDGE_TOKENS: [...this.#tokens].map((pair) => pair.join("=")).join(","),
         TICKHUB_SYMBOLS: this.places.symbols.join(","),
         TICKHUB_ACCOUNTS: BROKERS.map((broker) => `${broker}:1`).join(","),
         TICKHUB_MARKET_CLOCK: this.places.marketClock,
         TICKHUB_QUIET_MS: String(quietMs ?? 500),
-        TICKHUB_KILL_GRACE_MS: String(killGraceMs ?? 2_500),
+        TICKHUB_KILL_GRACE_MS: String(killGraceMs ?? 5_000),
+        ...this.#options.hubEnv,
       },
       logFile: this.#log("hub"),
     });
@@ -133,16 +137,19 @@ export class Stack {
   }
 
   /** Also starts an edge again after it was killed: same name, same token, a new process. */
-  async startEdge(broker: Broker): Promise<void> {
+  async startEdge(
+    broker: Broker,
+    { name = broker, hubUrl }: { name?: string; hubUrl?: string } = {},
+  ): Promise<void> {
     const { logLevel, uplink, tapePrefix } = this.#options;
-    const hub =
-      uplink === "postgres" ? this.databaseUrl : `${this.hubUrl.replace("http", "ws")}/edge`;
+    const gateway = `${this.hubUrl.replace("http", "ws")}/edge`;
+    const hub = hubUrl ?? (uplink === "postgres" ? this.databaseUrl : gateway);
     const { kisRest, kisWs, kiwoomRest, kiwoomWs, marketClock } = this.places;
     const child = new Child({
       args: ["edge", "--feed", broker, "--json"],
       env: {
-        TICKHUB_EDGE_ID: broker,
-        TICKHUB_EDGE_TOKEN: this.#tokens.get(broker)!,
+        TICKHUB_EDGE_ID: name,
+        TICKHUB_EDGE_TOKEN: this.#tokens.get(name)!,
         TICKHUB_HUB_URL: hub,
         TICKHUB_LOG_LEVEL: logLevel,
         TICKHUB_MARKET_CLOCK: marketClock,
@@ -161,15 +168,15 @@ export class Stack {
               KIWOOM_WS_URL: kiwoomWs,
             }),
       },
-      logFile: this.#log(`edge-${broker}`),
+      logFile: this.#log(`edge-${name}`),
     });
-    this.edges.set(broker, child);
+    this.edges.set(name, child);
     await child.announced("edge_listening");
   }
 
   /** The edge's own status, or null when it does not answer. */
-  async edgeStatus(broker: Broker): Promise<EdgeReport | null> {
-    const child = this.edges.get(broker);
+  async edgeStatus(name: string): Promise<EdgeReport | null> {
+    const child = this.edges.get(name);
     const { url } = (await child?.announced("edge_listening").catch(() => null)) ?? {};
     return typeof url === "string" ? await fetchJson<EdgeReport>(`${url}/status`) : null;
   }

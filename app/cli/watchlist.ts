@@ -40,3 +40,22 @@ export function accountsOf(
     return { account, broker, cap: CAPS[broker] };
   });
 }
+
+/** `kis:1=home|cloud` → edges that may hold the account. Throws CONFIG_INVALID. */
+export function placementOf(settings: Settings): Map<string, string[]> {
+  const name = "TICKHUB_PLACEMENT";
+  const placement = new Map<string, string[]>();
+  for (const [account, text] of settings[name] ?? []) {
+    const sites = text.split("|");
+    if (!settings.TICKHUB_ACCOUNTS.includes(account)) {
+      const wanted = "accounts of TICKHUB_ACCOUNTS";
+      throw new TickhubError("CONFIG_INVALID", { name, value: account, wanted });
+    }
+    if (!sites.every((site) => /^[a-z0-9-]{1,40}$/.test(site))) {
+      const wanted = "ACCOUNT=EDGE or ACCOUNT=EDGE|EDGE";
+      throw new TickhubError("CONFIG_INVALID", { name, value: text, wanted });
+    }
+    placement.set(account, sites);
+  }
+  return placement;
+}

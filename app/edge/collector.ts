@@ -1,6 +1,8 @@
 // One broker account at this edge: holds its lease, runs its feed while it does, and hands every record to
 // the outbox under the epoch it was captured in. Promises: the broker's socket is open only while this
-// process holds the account; a hub that does not answer does not stop a collection that was granted.
+// process holds the account; a hub that does not answer does not stop a collection that was granted, except
+// by a time limit that was granted with it; a process that was stopped meanwhile closes its socket before
+// it takes another record.
 import { every } from "../shared/clock.ts";
 import type { Clock, Timer } from "../shared/clock.ts";
 import { TickhubError } from "../shared/errors.ts";
@@ -12,10 +14,14 @@ import { sumOf } from "../shared/tick.ts";
 import type { Reject, RejectCode, Tick } from "../shared/tick.ts";
 import type { Feed, FeedSink, Registration } from "./feed/feed.ts";
 import { Sequencer } from "./feed/sequencer.ts";
+import { LeaseClock } from "./lease-clock.ts";
+import type { Doubt, Moment, Terms } from "./lease-clock.ts";
 import type { Outbox } from "./outbox/outbox.ts";
 
 /** How often the lease is asked for, and then kept. */
 const LEASE_ASK_MS = 1_000;
+/** How often the lease is looked at while no record comes; with one, before it is taken. */
+const LEASE_LOOK_MS = 250;
 /** What an account's records travel as. */
 const LANES = ["trade", "book", "status", "quarantine"] as const;
 
@@ -36,22 +42,29 @@ export interface CollectorOptions {
 
 /**
  *   claiming --granted--> holding --lost to another holder--> claiming
+ *   holding --in doubt--> returning --released, or not ours any more--> claiming
  *   any --stop--> stopped
+ * A lease in doubt is given back before it is claimed again: a new socket needs the broker's quiet time.
  */
 type State =
-  | { name: "claiming"; held: string }
-  | { name: "holding"; epoch: number; assignmentEpoch: number }
+  | { name: "claiming"; told: string }
+  | { name: "holding"; epoch: number; assignmentEpoch: number; lease: LeaseClock }
+  | { name: "returning" }
   | { name: "stopped" };
+
+const WISHES = { claiming: "claim", holding: "hold", returning: "release" } as const;
 
 export class Collector {
   readonly account: string;
   readonly #options: CollectorOptions;
   readonly #feed: Feed;
-  #state: State = { name: "claiming", held: "" };
+  #state: State = { name: "claiming", told: "" };
   readonly #sequencer: Sequencer;
+  #plan: readonly Registration[] = [];
   /** Resolves when the socket of the lease before is gone. */
   #feedGone: Promise<void> = Promise.resolve();
   #asking: Timer | null = null;
+  #looking: Timer | null = null;
   #askOpen = false;
   /** Nothing is begun any more; a lease that is held is kept until `release`, or a successor would come too soon. */
   #isStopping = false;
@@ -76,6 +89,7 @@ export class Collector {
   start(): void {
     void this.#ask();
     this.#asking = every(this.#options.clock, LEASE_ASK_MS, () => void this.#ask());
+    this.#looking = every(this.#options.clock, LEASE_LOOK_MS, () => void this.#doubt());
   }
 
   /** Unsubscribes and closes the broker's socket. The lease stays until `release`, so that nobody else opens one before. */
@@ -87,7 +101,8 @@ export class Collector {
   /** Gives the account back. Does nothing when it was never granted; a hub that is away finds out by itself. */
   async release(): Promise<void> {
     this.#asking?.cancel();
-    const held = this.#state.name === "holding";
+    const held = this.#state.name === "holding" || this.#state.name === "returning";
+    this.#looking?.cancel();
     this.#state = { name: "stopped" };
     const { account, holder, ask } = this.#options;
     if (held) await ask(account, holder, "release").catch(() => undefined);
@@ -112,19 +127,21 @@ export class Collector {
     };
   }
 
+  /** True while this process does not hold the account: another collects it, or nobody yet. */
+  isStandingBy(): boolean {
+    return this.#state.name !== "holding";
+  }
+
   async #ask(): Promise<void> {
     if (this.#askOpen || this.#state.name === "stopped") return;
-    if (this.#isStopping && this.#state.name !== "holding") return;
     this.#askOpen = true;
     this.#tellRefused();
     const { account, holder, ask } = this.#options;
     try {
-      const standing = await ask(
-        account,
-        holder,
-        this.#state.name === "holding" ? "hold" : "claim",
-      );
-      this.#hear(standing);
+      const wish = WISHES[this.#state.name];
+      if (wish === "release") await this.#feedGone;
+      const asked = this.#now();
+      this.#hear(wish, asked, await ask(account, holder, wish));
     } catch (error) {
       // The uplink tells of its own failures. An exclusive lease outlives them: the outbox is the limit.
       if (!(error instanceof TickhubError)) throw error;
@@ -133,68 +150,110 @@ export class Collector {
     }
   }
 
-  #hear(standing: Standing): void {
-    if (this.#stopped()) return;
+  #hear(wish: Wish, asked: Moment, standing: Standing): void {
     const { lease } = standing;
-    if (this.#isStopping && lease.state === "granted") return;
     const granted = lease.state === "granted" && typeof lease.epoch === "number";
-    if (granted && this.#state.name === "claiming") void this.#begin(lease.epoch!, standing);
-    else if (granted && this.#state.name === "holding") this.#goOn(lease.epoch!, standing);
-    else if (!granted && this.#state.name === "holding") this.#yield(lease.state);
-    else if (this.#state.name === "claiming" && this.#state.held !== lease.state) {
-      this.#tell(lease.state, lease.epoch ?? 0);
-      if (lease.state === "held") {
-        this.#alarm("LEASE_HELD", `edge ${lease.edge ?? "unknown"} holds it`);
-      } else if (lease.state === "unknown") {
-        this.#alarm("LEASE_UNKNOWN", "the hub has no such account");
-      }
-      this.#state = { name: "claiming", held: lease.state };
+    switch (this.#state.name) {
+      case "claiming":
+        if (granted) void this.#begin(lease.epoch!, asked, standing);
+        else this.#wait(standing);
+        return;
+      case "holding":
+        // A process that was stopped finds answers from before.
+        if (this.#doubt() !== null) return;
+        if (granted) this.#goOn(lease.epoch!, asked, standing);
+        else this.#yield(lease.state);
+        return;
+      case "returning":
+        if (wish === "release") this.#state = { name: "claiming", told: "" };
+        return;
+      case "stopped":
     }
   }
 
-  async #begin(epoch: number, standing: Standing): Promise<void> {
-    const plan = standing.assignment ?? [];
-    this.#state = { name: "holding", epoch, assignmentEpoch: standing.assignmentEpoch ?? 0 };
-    this.#sequencer.assign(plan, standing.positions ?? []);
+  #wait({ lease }: Standing): void {
+    const { state } = lease;
+    if (this.#state.name !== "claiming" || this.#state.told === state) return;
+    this.#tell(state, lease.epoch ?? 0);
+    if (state === "held") this.#alarm("LEASE_HELD", `edge ${lease.edge ?? "unknown"} holds it`);
+    if (state === "unknown") this.#alarm("LEASE_UNKNOWN", "the hub has no such account");
+    if (state === "ineligible") this.#alarm("LEASE_INELIGIBLE", "it is placed at other edges");
+    this.#state = { name: "claiming", told: state };
+  }
+
+  async #begin(epoch: number, asked: Moment, standing: Standing): Promise<void> {
+    const lease = new LeaseClock(asked, termsOf(standing));
+    const assignmentEpoch = standing.assignmentEpoch ?? 0;
+    this.#state = { name: "holding", epoch, assignmentEpoch, lease };
     this.#tell("granted", epoch);
+    // The answer may have lain here while the process was stopped.
+    if (this.#doubt() !== null) return;
+    this.#plan = standing.assignment ?? [];
+    this.#sequencer.assign(this.#plan, standing.positions ?? []);
     await this.#feedGone;
-    if (this.#holds(epoch) && !this.#isStopping) this.#feed.start(plan);
+    if (this.#holds(lease) && !this.#isStopping) this.#feed.start(this.#plan);
   }
 
   /** Asked anew after an await: the lease may have gone meanwhile. */
-  #holds(epoch: number): boolean {
-    return this.#state.name === "holding" && this.#state.epoch === epoch;
+  #holds(lease: LeaseClock): boolean {
+    return this.#state.name === "holding" && this.#state.lease === lease;
   }
 
   /** Still ours; perhaps under a newer epoch or with another assignment. */
-  #goOn(epoch: number, standing: Standing): void {
+  #goOn(epoch: number, asked: Moment, standing: Standing): void {
     if (this.#state.name !== "holding") return;
+    const { lease } = this.#state;
+    lease.renew(asked, termsOf(standing));
     const assignmentEpoch = standing.assignmentEpoch ?? this.#state.assignmentEpoch;
     if (standing.assignment && assignmentEpoch !== this.#state.assignmentEpoch) {
-      const plan: readonly Registration[] = standing.assignment;
-      this.#sequencer.assign(plan);
-      this.#feed.replan(plan);
+      this.#plan = standing.assignment;
+      this.#sequencer.assign(this.#plan);
+      this.#feed.replan(this.#plan);
     }
-    this.#state = { name: "holding", epoch, assignmentEpoch };
+    this.#state = { name: "holding", epoch, assignmentEpoch, lease };
   }
 
-  /** Somebody else holds the account now: close the socket before anything else is read from it. */
+  /** Somebody else holds the account now. */
   #yield(state: string): void {
-    this.#state = { name: "claiming", held: state };
+    this.#state = { name: "claiming", told: state };
+    this.#dropFeed(state, `the hub says ${state}`);
+  }
+
+  /** Looks whether the lease can still be trusted; if not, the socket is gone when this returns. */
+  #doubt(): Doubt | null {
+    if (this.#state.name !== "holding") return null;
+    const doubt = this.#state.lease.observe(this.#now());
+    if (doubt === null) return null;
+    this.#state = { name: "returning" };
+    this.#dropFeed(doubt, DOUBTS[doubt]);
+    return doubt;
+  }
+
+  #dropFeed(state: string, reason: string): void {
     this.#feed.destroy();
     this.#feedGone = this.#feed.stop();
     this.#tell(state, 0);
-    this.#alarm("LEASE_LOST", `the hub says ${state}`);
+    this.#alarm("LEASE_LOST", reason);
+  }
+
+  #now(): Moment {
+    const { clock } = this.#options;
+    return { monoMs: clock.monoMs(), wallMs: clock.nowMs() };
   }
 
   #take(ticks: readonly Tick[]): void {
     const { account, outbox, clock } = this.#options;
     if (this.#state.name !== "holding") return;
+    const { epoch } = this.#state;
+    const doubt = this.#doubt();
     const nowMs = clock.monoMs();
     for (const tick of ticks) {
-      const row = this.#sequencer.accept(tick);
+      const row =
+        doubt === null
+          ? this.#sequencer.accept(tick)
+          : this.#sequencer.outsideLease(tick, DOUBTS[doubt]);
       if (row.kind === "reject") this.#noteRefused(row);
-      outbox.push(account, this.#state.epoch, row, nowMs);
+      outbox.push(account, epoch, row, nowMs);
     }
     this.#lastTickMs = clock.nowMs();
   }
@@ -202,8 +261,10 @@ export class Collector {
   #refuse(reject: Reject): void {
     const { account, outbox, clock } = this.#options;
     if (this.#state.name !== "holding") return;
+    const { epoch } = this.#state;
+    this.#doubt();
     this.#noteRefused(reject);
-    outbox.push(account, this.#state.epoch, this.#sequencer.stamp(reject), clock.monoMs());
+    outbox.push(account, epoch, this.#sequencer.stamp(reject), clock.monoMs());
   }
 
   #noteRefused({ code, reason }: Reject): void {
@@ -220,10 +281,6 @@ export class Collector {
     this.#refused.clear();
   }
 
-  #stopped(): boolean {
-    return this.#state.name === "stopped";
-  }
-
   #alarm(code: ErrorCode, reason: string): void {
     this.#options.emit({ event: "feed_alarmed", source: this.#options.account, code, reason });
   }
@@ -231,4 +288,19 @@ export class Collector {
   #tell(state: string, epoch: number): void {
     this.#options.emit({ event: "lease_moved", account: this.#options.account, state, epoch });
   }
+}
+
+const DOUBTS: Readonly<Record<Doubt, string>> = {
+  expired: "no answer for as long as the lease was granted for",
+  suspended: "the host slept, or its clock was set",
+  stalled: "this process was stopped for so long that another may have been granted it",
+};
+
+/** A hub of the release before tells no terms: exclusive, and nothing to be late for. */
+function termsOf({ lease: { mode, silenceMs, validMs } }: Standing): Terms {
+  return {
+    mode: mode ?? "exclusive",
+    silenceMs: silenceMs ?? Infinity,
+    validMs: validMs ?? Infinity,
+  };
 }

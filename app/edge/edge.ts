@@ -129,7 +129,11 @@ export async function startEdge(options: EdgeOptions): Promise<Edge> {
   }
 
   watch(reporter, report);
-  const server = await startStatusServer(options.statusPort, report, reporter.registry);
+  const server = await startStatusServer(
+    options.statusPort,
+    { status: report, isStandby: () => collectors.every((one) => one.isStandingBy()) },
+    reporter.registry,
+  );
   sender.start();
   for (const collector of collectors) collector.start();
   return {

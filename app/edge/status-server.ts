@@ -8,18 +8,19 @@ export interface StatusServer {
   close(): Promise<void>;
 }
 
-/** Ready from the first moment, also while another process still holds the account: a standby is healthy. */
+/** Ready from the first moment, also while another process still holds the accounts: a standby is healthy. */
 export async function startStatusServer(
   port: number,
-  status: () => unknown,
+  edge: { status: () => unknown; isStandby: () => boolean },
   registry: Registry,
 ): Promise<StatusServer> {
   const server = createServer((request, response) => {
     const answer = (code: number, type: string, body: string) => {
       response.writeHead(code, { "content-type": type, "cache-control": "no-store" }).end(body);
     };
-    if (request.url === "/healthz") answer(200, "application/json", '{"ok":true}');
-    else if (request.url === "/status") answer(200, "application/json", JSON.stringify(status()));
+    const json = (body: unknown) => answer(200, "application/json", JSON.stringify(body));
+    if (request.url === "/healthz") json({ ok: true, standby: edge.isStandby() });
+    else if (request.url === "/status") json(edge.status());
     else if (request.url === "/metrics") {
       void registry.metrics().then((text) => answer(200, registry.contentType, text));
     } else answer(404, "text/plain", "Here are /healthz, /status and /metrics.\n");

@@ -15,7 +15,9 @@ import { Admission, assertPrivate } from "./ingest/admission.ts";
 import type { Backend } from "./ingest/connection.ts";
 import { Gateway } from "./ingest/gateway.ts";
 import type { GatewayLimits } from "./ingest/gateway.ts";
+import { TAILSCALE_SOCKET, TailnetIdentity } from "./ingest/identity.ts";
 import { Leases } from "./lease/leases.ts";
+import type { LeaseTimings } from "./lease/leases.ts";
 import type { PlanAccount, PlanSymbol } from "./lease/planner.ts";
 import { LiveView } from "./query/live.ts";
 import { Overview } from "./query/overview.ts";
@@ -32,13 +34,19 @@ export interface HubOptions {
   port: number;
   bind: string;
   allowPublic?: boolean;
-  /** Edges and their tokens. */
+  /** Edges and their tokens, or these tokens' `sha256:HEX`. */
   edges: ReadonlyMap<string, string>;
+  /** Tailnet tags of which an edge's machine needs one; an edge without any is not asked. */
+  edgeTags?: ReadonlyMap<string, readonly string[]>;
+  /** Where the local tailscaled listens; default TAILSCALE_SOCKET. */
+  tailscaleSocket?: string;
   /** Accounts an edge may write and claim; all where none are given. */
   edgeAccounts?: ReadonlyMap<string, readonly string[]>;
   symbols: readonly PlanSymbol[];
   accounts: readonly PlanAccount[];
-  leaseTimings: { quietMs: number; killGraceMs: number };
+  leaseTimings: LeaseTimings;
+  /** Edges that may hold an account; any, where none are given. Several: failover. */
+  placement?: ReadonlyMap<string, readonly string[]>;
   version: string;
   clock: Clock;
   reporter: Reporter;
@@ -82,6 +90,7 @@ export async function startHub(options: HubOptions): Promise<Hub> {
   const web = createWeb(core, gateway, picture);
   try {
     const url = await web.listen(port, bind);
+    await core.identity.look();
     await whenReachable(options, () => prepare(core));
     core.state.ready = true;
     core.emit({ event: "hub_listening", url });
@@ -122,6 +131,11 @@ function createCore(options: HubOptions) {
       emit({ event: "database_failed", code, reason }),
     ),
     admission: new Admission(options.edges, options.edgeAccounts),
+    identity: new TailnetIdentity({
+      tags: options.edgeTags ?? new Map(),
+      socketPath: options.tailscaleSocket ?? TAILSCALE_SOCKET,
+      clock,
+    }),
     leases: new Leases({
       ...options,
       pool,
@@ -157,10 +171,11 @@ function createBackend(core: Core): Backend {
 }
 
 function createGateway(core: Core): Gateway {
-  const { version, admission, clock, emit, limits, heartbeat, state } = core;
+  const { version, admission, identity, clock, emit, limits, heartbeat, state } = core;
   return new Gateway({
     version,
     admission,
+    identity,
     clock,
     emit,
     isReady: () => state.ready,
@@ -195,13 +210,14 @@ function createWeb(core: Core, gateway: Gateway, picture: () => Promise<Picture>
 }
 
 async function look(core: Core, gateway: Gateway): Promise<Picture> {
-  const { version, startedMs, clock, overview, live, latency, leases } = core;
+  const { version, startedMs, clock, overview, identity, live, latency, leases } = core;
   await overview.refresh();
   return pictureOf({
     version,
     startedMs,
     nowMs: clock.nowMs(),
     health: overview.health(),
+    identity: identity.status(),
     books: overview.books(),
     statuses: live.statuses(),
     latency: latency.percentiles(clock.monoMs()),

@@ -20,9 +20,21 @@ export interface Clock {
   after(delayMs: number, run: () => void): Timer;
 }
 
+/** Wall clock at `performance.now()` = 0. Beyond this difference the host's clock was set, or it slept. */
+let originMs = performance.timeOrigin;
+const JUMP_MS = 5;
+
+/** `performance.now()` has the microseconds, but notices neither a clock that is set nor a host that sleeps. */
+function wallMs(): number {
+  const sinceMs = performance.now();
+  const coarseMs = Date.now();
+  if (Math.abs(originMs + sinceMs - coarseMs) > JUMP_MS) originMs = coarseMs - sinceMs;
+  return Math.round((originMs + sinceMs) * 1_000) / 1_000;
+}
+
 /** The machine's own clock. Timers do not keep the process alive by themselves. */
 export const systemClock: Clock = {
-  nowMs: () => Math.round((performance.timeOrigin + performance.now()) * 1_000) / 1_000,
+  nowMs: wallMs,
   monoMs: () => performance.now(),
   random: () => Math.random(),
   after(delayMs, run) {

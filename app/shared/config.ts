@@ -3,6 +3,7 @@
 // TICKHUB_* name is refused with the nearest known one, because a misspelt setting is a silent default.
 import { z } from "zod";
 import { TickhubError } from "./errors.ts";
+import { hashOfToken, isTokenOrHash } from "./token.ts";
 
 const port = z.coerce.number().int().min(0).max(65_535);
 const flag = z.enum(["0", "1"]).transform((text) => text === "1");
@@ -20,12 +21,26 @@ const url = (...schemes: string[]) =>
     });
 /** `name=value,name=value`. */
 const pairs = list.transform((parts, context) => {
-  const entries = parts.map((part) => part.split("=", 2));
-  if (entries.some(([name, value]) => !name || !value)) {
+  const entries = parts.map((part) => /^([^=]+)=(.+)$/s.exec(part));
+  if (entries.includes(null)) {
     context.addIssue({ code: "custom", message: "name=value pairs, separated by commas" });
   }
-  return new Map(entries.map(([name, value]) => [name ?? "", value ?? ""]));
+  return new Map(entries.map((entry) => [entry?.[1] ?? "", entry?.[2] ?? ""]));
 });
+/** Plain tokens end here: from now on there are hashes only. */
+const tokens = pairs
+  .refine((edges) => [...edges.values()].every(isTokenOrHash), {
+    error: "edge=token or edge=sha256: and 64 hexadecimal digits",
+  })
+  .transform((edges) => new Map([...edges].map(([edge, text]) => [edge, hashOfToken(text)])));
+const tags = pairs
+  .transform((edges) => new Map([...edges].map(([edge, text]) => [edge, text.split("|")])))
+  .refine((edges) => [...edges.values()].flat().every((tag) => /^tag:[a-z0-9-]+$/i.test(tag)), {
+    error: "edge=tag:name pairs, separated by commas; several tags of one edge with | between",
+  });
+
+/** What an edge may be called. */
+export const EDGE_NAME = /^[a-z0-9-]{1,40}$/;
 
 interface Setting {
   schema: z.ZodType;
@@ -63,9 +78,13 @@ export const SETTINGS = {
     help: "1 lets the hub bind to a public address.",
   },
   TICKHUB_EDGE_TOKENS: {
-    schema: pairs.optional(),
-    help: "Edges the hub accepts: edge=token,edge=token.",
+    schema: tokens.optional(),
+    help: "Edges the hub accepts: edge=token or edge=sha256:HEX, separated by commas.",
     secret: true,
+  },
+  TICKHUB_EDGE_TAGS: {
+    schema: tags.optional(),
+    help: "Tailnet tags an edge's machine has to have: edge=tag:name,edge=tag:name|tag:other.",
   },
   TICKHUB_SYMBOLS: {
     schema: list.default([]),
@@ -80,15 +99,20 @@ export const SETTINGS = {
     help: "Pause between one holder of an account and the next, so that the broker frees the slot.",
   },
   TICKHUB_KILL_GRACE_MS: {
-    schema: z.coerce.number().int().min(0).default(45_000),
+    schema: z.coerce.number().int().min(0).default(110_000),
     help: "How long a silent link must be dead before the same edge's next process may take the account.",
+  },
+  TICKHUB_PLACEMENT: {
+    schema: pairs.optional(),
+    help: "Edges that may hold an account: kis:1=home|cloud; several take over from each other.",
+  },
+  TICKHUB_LEASE_TTL_MS: {
+    schema: z.coerce.number().int().min(2_000).default(60_000),
+    help: "How long an edge of several may go on collecting without an answer of the hub.",
   },
   // Edge
   TICKHUB_EDGE_ID: {
-    schema: z
-      .string()
-      .regex(/^[a-z0-9-]{1,40}$/)
-      .optional(),
+    schema: z.string().regex(EDGE_NAME).optional(),
     help: "Name of this edge, as in the hub's TICKHUB_EDGE_TOKENS.",
   },
   TICKHUB_EDGE_TOKEN: {

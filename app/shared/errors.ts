@@ -106,6 +106,10 @@ export const ERRORS = {
     retry: false,
     hint: "The hub does not know this edge's token. Compare TICKHUB_EDGE_TOKEN on both sides.",
   },
+  EDGE_IDENTITY: {
+    retry: false,
+    hint: "The tailnet does not know this edge's machine under a tag that TICKHUB_EDGE_TAGS gives it.",
+  },
   EDGE_ACCOUNT: {
     retry: false,
     hint: "The hub's configuration does not give this account to this edge.",
@@ -143,15 +147,22 @@ export const ERRORS = {
     retry: true,
     hint: "The hub does not plan for this account. Add it to the hub's TICKHUB_ACCOUNTS.",
   },
-  LEASE_LOST: { retry: true, hint: "The lease passed to another stream; the socket was closed." },
+  LEASE_INELIGIBLE: {
+    retry: true,
+    hint: "The hub's TICKHUB_PLACEMENT gives this account to other edges. Add this one, or take its key away.",
+  },
+  LEASE_LOST: {
+    retry: true,
+    hint: "The lease passed on, ran out, or is in doubt; the socket was closed and the account is claimed again.",
+  },
   CAP_TOO_SMALL: {
     retry: false,
     hint: "Add as many app keys as the message says are missing, or watch fewer symbols.",
   },
   // Feeds
   FEED_AUTH: {
-    retry: false,
-    hint: "The broker refused the key. Compare it with the broker's portal: real and mock keys differ.",
+    retry: true,
+    hint: "The broker refused the key; the feed waits minutes between tries. Compare it with the broker's portal: real and mock keys differ.",
   },
   FEED_UNREACHABLE: {
     retry: true,
@@ -166,7 +177,7 @@ export const ERRORS = {
     hint: "Another program keeps logging in with this key. Stop it, then restart this edge.",
   },
   FEED_ADDRESS_REFUSED: {
-    retry: false,
+    retry: true,
     hint: "Register this host's public address with the broker (Kiwoom 8050, 8010).",
   },
   FEED_ACK_TIMEOUT: {

@@ -29,6 +29,7 @@ export interface EventFields {
   edge_connected: { edge: string; address: string; version: string };
   edge_disconnected: { edge: string; code: string; openMs: number };
   edge_refused: { edge: string; address: string; code: string };
+  edge_paused: { edge: string };
   batch_stored: {
     edge: string;
     account: string;
@@ -124,6 +125,11 @@ export const EVENTS = {
     labels: ["edge", "code"],
   },
   edge_refused: { level: "warn", says: "A connection was refused", labels: ["code"] },
+  edge_paused: {
+    level: "debug",
+    says: "An edge sent faster than its rate and is not read for a while",
+    labels: ["edge"],
+  },
   batch_stored: {
     level: "debug",
     says: "Rows were committed",

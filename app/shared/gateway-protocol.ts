@@ -101,12 +101,17 @@ export type Hello = z.infer<typeof hello>;
 export type Ask = z.infer<typeof ask>;
 
 const lease = z.object({
-  state: z.enum(["granted", "held", "waiting", "lost", "released", "unknown"]),
+  state: z.enum(["granted", "held", "waiting", "lost", "released", "ineligible", "unknown"]),
   epoch: count.nullish(),
   holder: z.string().nullish(),
   edge: z.string().nullish(),
   /** How long to wait before a claim can succeed. */
   waitMs: z.number().nullish(),
+  mode: z.enum(["exclusive", "failover"]).nullish(),
+  /** Silence of the holder after which the lease may pass on, quiet time aside. */
+  silenceMs: z.number().min(0).nullish(),
+  /** Failover: how long the lease is good, counted from the moment the question was sent. */
+  validMs: z.number().min(0).nullish(),
 });
 
 const assignment = z.object({

@@ -104,7 +104,8 @@ export type RejectCode =
   | "FIELD_MISSING"
   | "FIELD_MALFORMED"
   | "STALE_DAY"
-  | "OUTSIDE_ASSIGNMENT";
+  | "OUTSIDE_ASSIGNMENT"
+  | "OUTSIDE_LEASE";
 
 /** One record (or one frame that is no record at all) on its way to quarantine. Counts as one record received. */
 export interface Reject {

@@ -3,10 +3,12 @@ import type { AddressInfo, Socket } from "node:net";
 import Fastify from "fastify";
 import type { FastifyInstance } from "fastify";
 import { WebSocketServer } from "ws";
-import type { WebSocket } from "ws";
+import type { ServerOptions, WebSocket } from "ws";
 
 /** A feed's longest message registers some hundred symbols. */
 const MESSAGE_BYTES_MAX = 64 * 1024;
+/** A client that does not answer our close frame for so long is cut off. */
+const CLOSE_MS = 1_000;
 
 export interface Door {
   readonly port: number;
@@ -30,11 +32,14 @@ export interface DoorOptions {
 export async function openDoor({ port, socketsMax, serve, accept }: DoorOptions): Promise<Door> {
   const server = Fastify({ bodyLimit: MESSAGE_BYTES_MAX, forceCloseConnections: true });
   serve(server);
-  const websockets = new WebSocketServer({
+  // `closeTimeout` is missing from the library's types.
+  const settings: ServerOptions & { closeTimeout: number } = {
     noServer: true,
     perMessageDeflate: false,
     maxPayload: MESSAGE_BYTES_MAX,
-  });
+    closeTimeout: CLOSE_MS,
+  };
+  const websockets = new WebSocketServer(settings);
   server.server.on("upgrade", (request, socket: Socket, head) => {
     if (!accept || websockets.clients.size >= socketsMax) {
       socket.destroy();

@@ -4,6 +4,7 @@ import { beforeEach, describe, expect, it } from "vitest";
 import { Collector } from "../../app/edge/collector.ts";
 import type { Feed, FeedSink, FeedState, Registration } from "../../app/edge/feed/feed.ts";
 import { Outbox, OUTBOX_DEFAULTS } from "../../app/edge/outbox/outbox.ts";
+import { readHeader } from "../../app/shared/batch.ts";
 import { TickhubError } from "../../app/shared/errors.ts";
 import type { Event } from "../../app/shared/events.ts";
 import type { Standing, Wish } from "../../app/shared/gateway-protocol.ts";
@@ -63,6 +64,10 @@ const granted = () => standing("granted", { assignment: PLAN, assignmentEpoch: 1
 /** Lets promises settle between two beats of the clock. */
 async function beat(): Promise<void> {
   clock.advance(1_000);
+  await settled();
+}
+
+async function settled(): Promise<void> {
   for (let i = 0; i < 10; i++) await Promise.resolve();
 }
 
@@ -150,6 +155,127 @@ describe("a collector", () => {
     feed.gone.resolve(undefined);
     await beat();
     expect(feed.told).toEqual(["start 1", "destroy", "stop", "start 1"]);
+  });
+
+  const terms = (mode: "failover" | "exclusive", silenceMs: number) => {
+    const validMs = mode === "failover" ? silenceMs : null;
+    return { lease: { state: "granted" as const, epoch: 3, mode, silenceMs, validMs } };
+  };
+  const away = () => {
+    throw new TickhubError("UPLINK_UNREACHABLE");
+  };
+
+  it("with a time limit ends by itself when the hub does not answer, then gives the account back first", async () => {
+    answer = () => ({ ...granted(), ...terms("failover", 3_000) });
+    collector.start();
+    await beat();
+    answer = away;
+    await beat();
+    expect(feed.told).toEqual(["start 1"]);
+    await beat();
+    expect(feed.told).toEqual(["start 1", "destroy", "stop"]);
+    expect(collector.isStandingBy()).toBe(true);
+    expect(events).toContainEqual(expect.objectContaining({ code: "LEASE_LOST" }));
+    feed.gone.resolve(undefined);
+    await beat();
+    answer = () => standing("released");
+    await beat();
+    answer = granted;
+    await beat();
+    expect(wishes.slice(-3)).toEqual(["release", "release", "claim"]);
+    expect(feed.told).toEqual(["start 1", "destroy", "stop", "start 1"]);
+  });
+
+  it("with a time limit counts it from its question, however late the answer comes", async () => {
+    const limited = () => ({ ...granted(), ...terms("failover", 3_000) });
+    answer = limited;
+    collector.start();
+    await beat();
+    const late = Promise.withResolvers<Standing>();
+    answer = () => late.promise as never;
+    await beat();
+    await beat();
+    expect(wishes).toEqual(["claim", "hold"]);
+    expect(feed.told).toEqual(["start 1", "destroy", "stop"]);
+    // Asked at 2 s, answered after the end: not believed.
+    late.resolve(limited());
+    answer = away;
+    await beat();
+    expect(feed.told).toEqual(["start 1", "destroy", "stop"]);
+  });
+
+  it("with a time limit is not longer held for a slow answer", async () => {
+    const limited = () => ({ ...granted(), ...terms("failover", 4_000) });
+    answer = limited;
+    collector.start();
+    await beat();
+    const late = Promise.withResolvers<Standing>();
+    answer = () => late.promise as never;
+    await beat();
+    await beat();
+    late.resolve(limited());
+    await settled();
+    answer = away;
+    // Asked at 2 s and answered at 3 s: good until 6 s.
+    await beat();
+    await beat();
+    expect(feed.told).toEqual(["start 1"]);
+    await beat();
+    expect(feed.told).toEqual(["start 1", "destroy", "stop"]);
+  });
+
+  it("that was stopped destroys its socket before it takes what lay there, and keeps that apart", async () => {
+    answer = () => ({ ...granted(), ...terms("exclusive", 10_000) });
+    collector.start();
+    await beat();
+    feed.sink.ticks([todaysTrade()]);
+    // No timer fires while a process is stopped: the socket's data comes first when it goes on.
+    clock.stop(12_000);
+    feed.sink.ticks([todaysTrade(), todaysTrade()]);
+    expect(feed.told).toEqual(["start 1", "destroy", "stop"]);
+    expect(outbox.ledgerOf("kis:1", "trade").received).toBe(1);
+    expect(outbox.ledgerOf("kis:1", "quarantine").received).toBe(2);
+    feed.sink.ticks([todaysTrade()]);
+    expect(outbox.ledger().received).toBe(3);
+  });
+
+  it("that was stopped does not believe an answer from before", async () => {
+    const late = Promise.withResolvers<Standing>();
+    answer = () => late.promise as never;
+    collector.start();
+    clock.stop(12_000);
+    late.resolve({ ...granted(), ...terms("exclusive", 10_000) });
+    await settled();
+    expect(feed.told).not.toContain("start 1");
+    feed.gone.resolve(undefined);
+    answer = () => standing("released");
+    await beat();
+    expect(wishes).toEqual(["claim", "release"]);
+  });
+
+  it("that was only slow goes on", async () => {
+    answer = () => ({ ...granted(), ...terms("exclusive", 10_000) });
+    collector.start();
+    await beat();
+    clock.stop(8_000);
+    feed.sink.ticks([todaysTrade()]);
+    expect(feed.told).toEqual(["start 1"]);
+    expect(outbox.ledgerOf("kis:1", "trade").received).toBe(1);
+  });
+
+  it("records under the epoch that came with a new assignment from the moment it is told", async () => {
+    collector.start();
+    await beat();
+    answer = () => ({ ...granted(), assignmentEpoch: 2, lease: { state: "granted", epoch: 4 } });
+    feed.sink.ticks([todaysTrade()]);
+    await beat();
+    feed.sink.ticks([todaysTrade()]);
+    outbox.flush(clock.monoMs());
+    const epochs = [outbox.next(clock.monoMs(), 9), outbox.next(clock.monoMs(), 9)].map(
+      (parcel) => readHeader(parcel!.bytes).epoch,
+    );
+    expect(epochs).toEqual([3, 4]);
+    expect(feed.told).toEqual(["start 1", "replan 1"]);
   });
 
   it("hands a changed assignment to the feed, and takes no records outside it", async () => {

@@ -93,6 +93,7 @@ describe("the picture", () => {
     nowMs: 10_000,
     startedMs: 4_000,
     health: { ok: true, checkedMs: 0 },
+    identity: { isChecked: false, reason: "TICKHUB_EDGE_TAGS is not set" },
     books: { ledgers: [stored], leases: [], statuses: [] },
     statuses: new Map([
       [

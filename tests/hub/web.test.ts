@@ -68,7 +68,7 @@ describe("the hub's port", () => {
     });
     expect(status.accounts.map(({ account }) => account)).toEqual(["kis:1", "kiwoom:1"]);
     expect(status.accounts[0]).toMatchObject({
-      lease: { epoch: 1, edge: "kis" },
+      lease: { mode: "exclusive", edge: "kis" },
       hub: { committed: 15, isBalanced: true },
     });
     expect(status.edges).toMatchObject([{ edge: "kis", status: { outbox: { secondsLeft: 700 } } }]);

@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import { describe, expect, it } from "vitest";
 import { readSettings, required } from "../../app/shared/config.ts";
 import { codeOf, TickhubError } from "../../app/shared/errors.ts";
@@ -44,16 +45,38 @@ describe("settings", () => {
   it("lists and pairs are split and trimmed", () => {
     const settings = readSettings({
       TICKHUB_SYMBOLS: "005930, 000660,",
-      TICKHUB_EDGE_TOKENS: "a=1,b=2",
+      TICKHUB_EDGE_TAGS: "a=tag:edge-a, b=tag:edge-b|tag:edge",
     });
     expect(settings.TICKHUB_SYMBOLS).toEqual(["005930", "000660"]);
-    expect([...settings.TICKHUB_EDGE_TOKENS!]).toEqual([
-      ["a", "1"],
-      ["b", "2"],
+    expect([...settings.TICKHUB_EDGE_TAGS!]).toEqual([
+      ["a", ["tag:edge-a"]],
+      ["b", ["tag:edge-b", "tag:edge"]],
     ]);
-    expect(codeOf(failure(() => readSettings({ TICKHUB_EDGE_TOKENS: "a" })))).toBe(
-      "CONFIG_INVALID",
-    );
+    for (const text of ["a", "a=", "a=edge", "a=tag:x|", "=tag:x"]) {
+      const error = failure(() => readSettings({ TICKHUB_EDGE_TAGS: text }));
+      expect(codeOf(error), text).toBe("CONFIG_INVALID");
+    }
+  });
+
+  it("an edge's token is a hash as soon as it is read, also one that holds an equals sign", () => {
+    const token = "padded==";
+    const hash = `sha256:${createHash("sha256").update(token).digest("hex")}`;
+    const { TICKHUB_EDGE_TOKENS: edges } = readSettings({
+      TICKHUB_EDGE_TOKENS: `plain=${token},hashed=${hash},loud=${hash.toUpperCase().replace("SHA", "sha")}`,
+    });
+    expect([...edges!]).toEqual([
+      ["plain", hash],
+      ["hashed", hash],
+      ["loud", hash],
+    ]);
+  });
+
+  it("what begins like a hash and is none is refused, and not shown", () => {
+    for (const text of ["a", "a=", "a=sha256:", "a=sha256:abc123", `a=sha256:${"g".repeat(64)}`]) {
+      const error = failure(() => readSettings({ TICKHUB_EDGE_TOKENS: text }));
+      expect(error.context, text).toMatchObject({ name: "TICKHUB_EDGE_TOKENS" });
+      expect(error.message).not.toContain("abc123");
+    }
   });
 
   it("an empty value is a default, not a value", () => {

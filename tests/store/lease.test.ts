@@ -34,10 +34,11 @@ async function wish(
   holder: string,
   edge = "edge-1",
   name = "kis:1",
+  status = {},
 ): Promise<Standing> {
   const { rows } = await pool.query<{ standing: unknown }>(
     "select where_am_i($1, $2, $3, $4, $5) as standing",
-    [name, holder, edge, what, JSON.stringify({ from: edge })],
+    [name, holder, edge, what, JSON.stringify({ from: edge, ...status })],
   );
   return standingSchema.parse(rows[0]!.standing);
 }
@@ -76,26 +77,20 @@ describe("a lease", () => {
 
   it("is granted to the first claim, kept by claiming or holding, and each grant has a new epoch", async () => {
     const granted = await wish("claim", one);
-    expect(granted.lease).toMatchObject({
-      state: "granted",
-      epoch: 1,
-      holder: one,
-      edge: "edge-1",
-    });
+    expect(granted.lease).toMatchObject({ state: "granted", holder: one, edge: "edge-1" });
+    const first = granted.lease.epoch!;
     expect(granted.system).toMatch(/^\d{15,}$/);
     expect(Math.abs(granted.nowMs - Date.now())).toBeLessThan(60_000);
-    expect((await wish("claim", one)).lease).toMatchObject({ state: "granted", epoch: 1 });
-    expect((await wish("hold", one)).lease).toMatchObject({ state: "granted", epoch: 1 });
+    expect((await wish("claim", one)).lease).toMatchObject({ state: "granted", epoch: first });
+    expect((await wish("hold", one)).lease).toMatchObject({ state: "granted", epoch: first });
     expect((await wish("release", one)).lease).toMatchObject({ state: "released", holder: null });
     expect((await wish("hold", one)).lease.state).toBe("lost");
-    expect((await wish("claim", two)).lease).toMatchObject({
-      state: "granted",
-      epoch: 2,
-      holder: two,
-    });
+    const second = (await wish("claim", two)).lease;
+    expect(second).toMatchObject({ state: "granted", holder: two });
+    expect(second.epoch).toBeGreaterThan(first);
     expect(await epochs()).toEqual([
-      [1, one, true],
-      [2, two, false],
+      [first, one, true],
+      [second.epoch, two, false],
     ]);
   });
 
@@ -114,12 +109,12 @@ describe("a lease", () => {
 
   it("of another edge is held, however long that is silent", async () => {
     await account({ quietMs: 0, killGraceMs: 0 });
-    await wish("claim", one, "edge-1");
+    const { epoch } = (await wish("claim", one, "edge-1")).lease;
     await pool.query("update lease set seen_at = now() - interval '30 days'");
     expect((await wish("claim", two, "edge-2")).lease).toMatchObject({
       state: "held",
       edge: "edge-1",
-      epoch: 1,
+      epoch,
     });
   });
 
@@ -134,11 +129,7 @@ describe("a lease", () => {
     await wish("hold", one);
     expect((await wish("claim", two)).lease.waitMs).toBeGreaterThan(29_000);
     await account({ quietMs: 0, killGraceMs: 0 });
-    expect((await wish("claim", two)).lease).toMatchObject({
-      state: "granted",
-      epoch: 2,
-      holder: two,
-    });
+    expect((await wish("claim", two)).lease).toMatchObject({ state: "granted", holder: two });
     expect((await wish("hold", one)).lease.state).toBe("lost");
   });
 
@@ -164,12 +155,12 @@ describe("a lease", () => {
   });
 
   it("does not change for a report, nor for a stranger's release or hold", async () => {
-    await wish("claim", one);
+    const { epoch } = (await wish("claim", one)).lease;
     expect((await wish("report", two)).lease.state).toBe("waiting");
     expect((await wish("report", two, "edge-2")).lease.state).toBe("held");
     expect((await wish("release", two)).lease.state).toBe("released");
     expect((await wish("hold", two)).lease.state).toBe("lost");
-    expect((await wish("report", one)).lease).toMatchObject({ state: "granted", epoch: 1 });
+    expect((await wish("report", one)).lease).toMatchObject({ state: "granted", epoch });
   });
 
   it("exists for known accounts only", async () => {
@@ -179,7 +170,7 @@ describe("a lease", () => {
 
   it("is granted only after what is being stored under the old epoch has ended", async () => {
     await account({ quietMs: 0, killGraceMs: 0 });
-    await wish("claim", one);
+    const { epoch } = (await wish("claim", one)).lease;
     const storing = await storingUnder("kis:1");
     let granted = false;
     const claim = wish("claim", two).then(({ lease }) => {
@@ -189,22 +180,23 @@ describe("a lease", () => {
     await until(async () => granted || (await waiting()) === 1);
     expect(granted).toBe(false);
     await storing.end();
-    expect(await claim).toMatchObject({ state: "granted", epoch: 2 });
+    const { state, epoch: next } = await claim;
+    expect(state).toBe("granted");
+    expect(next).toBeGreaterThan(epoch!);
   });
 
   it("fences the rows of the holder before: captured later, they go to quarantine", async () => {
     await account({ quietMs: 0, killGraceMs: 0 });
-    await wish("claim", one);
-    await wish("claim", two);
-    const stream = new TestStream("kis:1", 1, one);
-    const [before, after] = [Date.now() - 60_000, Date.now() + 60_000];
-    const rows = [trade(0, { edgeRecvMs: before }), trade(1, { edgeRecvMs: after })];
+    const before = (await wish("claim", one)).lease.epoch!;
+    const after = (await wish("claim", two)).lease.epoch!;
+    const stream = new TestStream("kis:1", before, one);
+    const rows = [-60_000, 60_000].map((ms, i) => trade(i, { edgeRecvMs: Date.now() + ms }));
     const writer = new BatchWriter({ pool, clock: systemClock, connectionsMax: 1 });
     expect(await writer.write(stream.next(rows), stream.from)).toMatchObject({
       committed: 1,
       quarantined: 1,
     });
-    const fresh = new TestStream("kis:1", 2, two);
+    const fresh = new TestStream("kis:1", after, two);
     expect(await writer.write(fresh.next(trades(5, 10)), fresh.from)).toMatchObject({
       committed: 5,
     });
@@ -231,7 +223,9 @@ describe("a lease", () => {
     const last = recent[18]!;
     const { symbol, venue, day, chain, seq, price, exchangeMs } = last;
     expect(second.positions).toEqual([{ symbol, venue, day, chain, seq, price, exchangeMs }]);
-    expect((await wish("hold", two)).assignment).toBeUndefined();
+    const told = { accounts: { "kis:1": { assignmentEpoch: second.assignmentEpoch } } };
+    expect((await wish("hold", two, "edge-1", "kis:1", told)).assignment).toBeUndefined();
+    expect((await wish("hold", two)).assignment).toHaveLength(3);
   });
 
   it("keeps the edge's last word about itself", async () => {

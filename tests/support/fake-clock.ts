@@ -58,6 +58,11 @@ export class FakeClock implements Clock {
     }
   }
 
+  /** The process is stopped for `ms`: time passes, no timer fires before it goes on. */
+  stop(ms: number): void {
+    this.#move(ms);
+  }
+
   /** The wall clock is set to another time; durations do not notice. */
   jumpWall(ms: number): void {
     this.#wallMs += ms;

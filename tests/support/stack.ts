@@ -5,8 +5,6 @@ import { join } from "node:path";
 import pg from "pg";
 import { Stack } from "../../app/cli/stack.ts";
 import type { StackOptions } from "../../app/cli/stack.ts";
-import { sumOf } from "../../app/shared/tick.ts";
-import type { Ledger } from "../../app/shared/tick.ts";
 import { createDatabase } from "./database.ts";
 
 export interface TestStack {
@@ -29,7 +27,7 @@ export async function startStack(options: Partial<StackOptions> = {}): Promise<T
     simArgs: ["--rate", "300", "--slot-hold-ms", "500"],
     uplink: "gateway",
     quietMs: 500,
-    killGraceMs: 2_500,
+    killGraceMs: 5_000,
     ...options,
   });
   return {
@@ -56,25 +54,6 @@ export async function eventually<T>(
     if (performance.now() > untilMs) throw new Error(`${what} did not happen within ${ms} ms`);
     await new Promise((resolve) => setTimeout(resolve, 100));
   }
-}
-
-/** The sum over both edges as they report it themselves; null while one does not answer. */
-export async function edgesLedger(stack: Stack): Promise<Ledger | null> {
-  const reports = await Promise.all([stack.edgeStatus("kis"), stack.edgeStatus("kiwoom")]);
-  return reports.every((report) => report !== null)
-    ? sumOf(reports.map((report) => report!.ledger))
-    : null;
-}
-
-/** Ends the market and waits until the edges hold nothing. */
-export async function settle(stack: Stack): Promise<{ sent: number; ledger: Ledger }> {
-  await stack.stopMarket();
-  const sent = (await stack.simCounts())!.records;
-  const ledger = await eventually(60_000, "an empty outbox", async () => {
-    const now = await edgesLedger(stack);
-    return now !== null && now.held === 0 && now.received >= sent ? now : null;
-  });
-  return { sent, ledger };
 }
 
 /** Rows as SQL counts them. */

@@ -21,6 +21,7 @@ import type { Ask, Hello, HubMessage, Standing } from "../../shared/gateway-prot
 import { startHeartbeat } from "../../shared/heartbeat.ts";
 import { asStoreError } from "../../store/database.ts";
 import type { Verdict } from "../../shared/tick.ts";
+import type { EdgeRate } from "./rate.ts";
 
 /** What a connection needs from the hub behind it. */
 export interface Backend {
@@ -51,6 +52,8 @@ export interface ConnectionOptions {
   version: string;
   backend: Backend;
   limits: ConnectionLimits;
+  /** The edge's, shared by its connections. */
+  rate: EdgeRate;
   heartbeat: { tickMs: number; missesMax: number };
   clock: Clock;
   emit: Emit;
@@ -70,6 +73,8 @@ export class EdgeConnection {
   readonly #holders = new Map<string, string>();
   readonly #heartbeat: Timer;
   readonly #helloTimer: Timer;
+  /** Runs while the edge is over its rate. */
+  #pause: Timer | null = null;
   #state: State = "greeting";
   #batches = 0;
   #inFlight = 0;
@@ -85,6 +90,7 @@ export class EdgeConnection {
     this.#socket = socket;
     this.#options = options;
     socket.on("message", (data, isBinary) => this.#hear(data, isBinary));
+    socket.on("ping", (data) => this.#count("asks", data.length));
     socket.on("error", (error) => this.#broken(error));
     socket.on("close", (code) => this.#closed(code));
     this.#helloTimer = clock.after(limits.helloMs, () =>
@@ -132,6 +138,7 @@ export class EdgeConnection {
 
   #hear(data: RawData, isBinary: boolean): void {
     if (this.#state === "closed" || this.#state === "finishing" || !Buffer.isBuffer(data)) return;
+    this.#count(isBinary ? "batches" : "asks", data.length);
     if (isBinary) {
       if (this.#state === "open") this.#batch(data);
       else this.#refuse("GATEWAY_PROTOCOL", { expected: "hello" });
@@ -276,13 +283,30 @@ export class EdgeConnection {
     return holder;
   }
 
+  /** What came too fast is taken all the same; the next is not read before the edge's rate allows it. */
+  #count(kind: "asks" | "batches", bytes: number): void {
+    const { rate, clock, emit } = this.#options;
+    rate.took(kind, bytes, clock.monoMs());
+    if (this.#pause || rate.waitMs(clock.monoMs()) === 0) return;
+    emit({ event: "edge_paused", edge: this.edge });
+    this.#rest();
+  }
+
+  #rest(): void {
+    const { rate, clock } = this.#options;
+    const waitMs = rate.waitMs(clock.monoMs());
+    this.#pause = waitMs > 0 ? clock.after(waitMs, () => this.#rest()) : null;
+    this.#throttle();
+  }
+
   /** A full connection is not read until half of what it holds is stored: TCP holds the edge back. */
   #throttle(): void {
     if (this.#state !== "open") return;
     const { inFlightMax, inFlightBytesMax } = this.#options.limits;
     const fill = Math.max(this.#inFlight / inFlightMax, this.#inFlightBytes / inFlightBytesMax);
-    if (fill >= 1 && !this.#socket.isPaused) this.#socket.pause();
-    else if (fill <= 0.5 && this.#socket.isPaused) this.#socket.resume();
+    const isOver = this.#pause !== null;
+    if ((isOver || fill >= 1) && !this.#socket.isPaused) this.#socket.pause();
+    else if (!isOver && fill <= 0.5 && this.#socket.isPaused) this.#socket.resume();
   }
 
   #tell(message: HubMessage): void {
@@ -320,6 +344,7 @@ export class EdgeConnection {
     this.#state = "closed";
     this.#heartbeat.cancel();
     this.#helloTimer.cancel();
+    this.#pause?.cancel();
     if (!wasOpen) return;
     const code = this.#code || (close === 1000 ? "OK" : "UPLINK_CLOSED");
     const openMs = this.#options.clock.monoMs() - this.openedMs;

@@ -13,9 +13,16 @@ import { HEARTBEAT } from "../../shared/heartbeat.ts";
 import type { Admission } from "./admission.ts";
 import { EdgeConnection } from "./connection.ts";
 import type { Backend, ConnectionLimits } from "./connection.ts";
+import type { TailnetIdentity } from "./identity.ts";
+import { EdgeRate, Guesses } from "./rate.ts";
+import type { EdgeRateLimits, GuessLimits } from "./rate.ts";
 
 export interface GatewayLimits extends ConnectionLimits {
   connectionsMax: number;
+  /** A new process beside the old one, and links whose end nobody has noticed yet. */
+  edgeConnectionsMax: number;
+  rate: EdgeRateLimits;
+  guess: GuessLimits;
 }
 
 export const GATEWAY_LIMITS: GatewayLimits = {
@@ -26,11 +33,26 @@ export const GATEWAY_LIMITS: GatewayLimits = {
   holdersMax: 64,
   helloMs: 5_000,
   connectionsMax: 64,
+  edgeConnectionsMax: 8,
+  // Twenty times what one edge with all accounts sends at ten times the market's open: 20,000 rows a second
+  // in batches of 100 ms a table and account, 40 Mbit/s. Meant for a program gone wild, not for a market.
+  rate: {
+    asks: { perSecond: 400, burst: 800 },
+    batches: { perSecond: 4_000, burst: 8_000 },
+    bytes: { perSecond: 128 * 1024 * 1024, burst: 256 * 1024 * 1024 },
+  },
+  guess: {
+    wrong: { perSecond: 1, burst: 10 },
+    waitMaxMs: 5_000,
+    waitingMax: 8,
+    addressesMax: 1_024,
+  },
 };
 
 export interface GatewayOptions {
   version: string;
   admission: Admission;
+  identity: TailnetIdentity;
   backend: Backend;
   /** False until the database is prepared: edges are asked to come back. */
   isReady: () => boolean;
@@ -42,6 +64,7 @@ export interface GatewayOptions {
 
 const STATUS: Partial<Record<ErrorCode, string>> = {
   EDGE_TOKEN: "401 Unauthorized",
+  EDGE_IDENTITY: "403 Forbidden",
   GATEWAY_PROTOCOL: "400 Bad Request",
   DATABASE_UNREACHABLE: "503 Service Unavailable",
   GATEWAY_FULL: "503 Service Unavailable",
@@ -52,11 +75,16 @@ export class Gateway {
   readonly #limits: GatewayLimits;
   readonly #sockets: WebSocketServer;
   readonly #connections = new Set<EdgeConnection>();
+  /** At the door: neither connected nor turned away yet. */
+  readonly #visitors = new Set<Duplex>();
+  readonly #rates = new Map<string, EdgeRate>();
+  readonly #guesses: Guesses;
   #stopping = false;
 
   constructor(options: GatewayOptions) {
     this.#options = options;
     this.#limits = { ...GATEWAY_LIMITS, ...options.limits };
+    this.#guesses = new Guesses(this.#limits.guess);
     this.#sockets = new WebSocketServer({
       noServer: true,
       maxPayload: this.#limits.batchBytesMax,
@@ -77,28 +105,13 @@ export class Gateway {
   /** Handler of the HTTP server's `upgrade` event. */
   upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
     socket.on("error", () => undefined);
+    this.#visitors.add(socket);
     const url = URL.parse(request.url ?? "", "http://hub");
     const edge = url?.searchParams.get("edge") ?? "";
-    const refusal = this.#refusal(url, edge, request.headers.authorization);
-    if (refusal) {
-      this.#turnAway(socket, request, edge, refusal);
-      return;
-    }
-    this.#sockets.handleUpgrade(request, socket, head, (webSocket) => {
-      const { version, backend, clock, emit, heartbeat = HEARTBEAT } = this.#options;
-      const raw = request.socket;
-      const connection = new EdgeConnection(webSocket, raw, {
-        edge,
-        address: raw.remoteAddress ?? "",
-        version,
-        backend,
-        limits: this.#limits,
-        heartbeat,
-        clock,
-        emit,
-      });
-      this.#connections.add(connection);
-      webSocket.on("close", () => this.#connections.delete(connection));
+    void this.#refusal(url, edge, request).then((refusal) => {
+      this.#visitors.delete(socket);
+      if (refusal) this.#turnAway(socket, request, edge, refusal);
+      else this.#connect(request, socket, head, edge);
     });
   }
 
@@ -112,13 +125,70 @@ export class Gateway {
   /** Ends what `stop` left. */
   terminate(): void {
     for (const connection of this.#connections) connection.terminate();
+    for (const socket of this.#visitors) socket.destroy();
   }
 
-  #refusal(url: URL | null, edge: string, authorization: string | undefined): ErrorCode | null {
+  #connect(request: IncomingMessage, socket: Duplex, head: Buffer, edge: string): void {
+    this.#sockets.handleUpgrade(request, socket, head, (webSocket) => {
+      const { version, backend, clock, emit, heartbeat = HEARTBEAT } = this.#options;
+      const raw = request.socket;
+      const connection = new EdgeConnection(webSocket, raw, {
+        edge,
+        address: raw.remoteAddress ?? "",
+        version,
+        backend,
+        limits: this.#limits,
+        rate: this.#rateOf(edge),
+        heartbeat,
+        clock,
+        emit,
+      });
+      this.#connections.add(connection);
+      webSocket.on("close", () => this.#connections.delete(connection));
+    });
+  }
+
+  /** Known edges alone get here, so there are no more rates than edges. */
+  #rateOf(edge: string): EdgeRate {
+    const rate =
+      this.#rates.get(edge) ?? new EdgeRate(this.#limits.rate, this.#options.clock.monoMs());
+    this.#rates.set(edge, rate);
+    return rate;
+  }
+
+  /** Nothing but the token is looked at before the token: nobody learns from the answer which edges exist. */
+  async #refusal(
+    url: URL | null,
+    edge: string,
+    request: IncomingMessage,
+  ): Promise<ErrorCode | null> {
     if (url?.pathname !== GATEWAY_PATH) return "GATEWAY_PROTOCOL";
-    if (!this.#options.admission.admits(edge, authorization)) return "EDGE_TOKEN";
+    const { admission, identity, clock } = this.#options;
+    const { remoteAddress: address = "", remotePort: port = 0 } = request.socket;
+    if (!(await this.#waited(address))) return "GATEWAY_FULL";
+    if (!admission.admits(edge, request.headers.authorization)) {
+      this.#guesses.wrong(address, clock.monoMs());
+      return "EDGE_TOKEN";
+    }
+    if (!(await identity.fits(edge, address, port))) return "EDGE_IDENTITY";
+    // From here on without a pause, so that nobody slips in between the count and the connection.
     if (this.#stopping || !this.#options.isReady()) return "DATABASE_UNREACHABLE";
-    return this.#connections.size >= this.#limits.connectionsMax ? "GATEWAY_FULL" : null;
+    const own = this.connections().filter((connection) => connection.edge === edge).length;
+    const { connectionsMax, edgeConnectionsMax } = this.#limits;
+    const isFull = own >= edgeConnectionsMax || this.#connections.size >= connectionsMax;
+    return isFull ? "GATEWAY_FULL" : null;
+  }
+
+  /** Waits as long as the address's wrong tokens make it; false at once when too many of it wait. */
+  async #waited(address: string): Promise<boolean> {
+    const { clock } = this.#options;
+    const waitMs = this.#guesses.waitMs(address, clock.monoMs());
+    if (waitMs === null) return false;
+    if (waitMs === 0) return true;
+    this.#guesses.waits(address, 1);
+    await sleep(clock, waitMs);
+    this.#guesses.waits(address, -1);
+    return true;
   }
 
   #turnAway(socket: Duplex, request: IncomingMessage, edge: string, code: ErrorCode): void {

@@ -1,7 +1,9 @@
-// The hub's side of leases: makes the accounts of its configuration known to the database, plans which
-// account registers what, and replans when a broker allows less than planned. Granting is the database's
-// own (`where_am_i`), so that direct edges and the gateway's get it from one place.
-// Promises: a plan changes only where it must, and every change raises the account's assignment epoch.
+// The hub's side of leases: makes accounts and placement of its configuration known to the database, plans
+// which account registers what, and replans when a broker allows less than planned. Granting, and telling
+// a holder of a new assignment, is the database's own (`where_am_i`), so that direct edges and the
+// gateway's get it from one place.
+// Promises: a plan changes only where it must; every change raises the account's assignment epoch at once,
+// and its lease's with the holder's next heartbeat.
 import type pg from "pg";
 import type { Emit } from "../../shared/events.ts";
 import type { Ask, Standing } from "../../shared/gateway-protocol.ts";
@@ -15,21 +17,27 @@ export interface LeasesOptions {
   accounts: readonly PlanAccount[];
   symbols: readonly PlanSymbol[];
   channels: readonly ("trade" | "book")[];
-  /** Pause between two holders, and how long a silent one counts as alive. */
-  timings: { quietMs: number; killGraceMs: number };
+  /** Edges that may hold an account; any, where none are given. Several: failover. */
+  placement?: ReadonlyMap<string, readonly string[]>;
+  timings: LeaseTimings;
 }
 
-/** What one account registers, and the epoch that says how often that changed. */
-interface AccountPlan {
-  epoch: number;
-  registrations: Assignment[];
+export interface LeaseTimings {
+  /** Pause between two holders. */
+  quietMs: number;
+  /** How long a silent holder counts as alive. */
+  killGraceMs: number;
+  /** Failover: how long a grant is good. */
+  ttlMs?: number;
 }
+
+const TTL_MS = 60_000;
 
 export class Leases {
   readonly #options: LeasesOptions;
   /** Registrations a broker was found to allow, where fewer than configured. */
   #learned = new Map<string, number>();
-  #plans = new Map<string, AccountPlan>();
+  #plans = new Map<string, Assignment[]>();
   #planning: Promise<void> = Promise.resolve();
 
   constructor(options: LeasesOptions) {
@@ -38,13 +46,14 @@ export class Leases {
 
   /** Writes accounts and plan. Throws CAP_TOO_SMALL when the configuration itself cannot hold the symbols. */
   async prepare(): Promise<void> {
-    const { pool, accounts, symbols, channels, timings } = this.#options;
+    const { pool, accounts, symbols, channels, timings, placement = new Map() } = this.#options;
     planAssignments({ symbols, channels, accounts });
     await upsertLeases(
       pool,
       accounts.map(({ account }) => account),
       timings,
     );
+    await writePlacement(pool, placement, timings.ttlMs ?? TTL_MS);
     this.#learned = await readCaps(pool);
     const previous = await readAssignments(pool);
     this.#plans = grouped(previous);
@@ -52,33 +61,21 @@ export class Leases {
     await markStarted(pool);
   }
 
-  /** Asks the database, then adds the assignment where the edge runs an older one. */
+  /** Asks the database for an edge; a cap it was taught by its broker is planned with first. */
   async ask(edge: string, question: Ask): Promise<Standing> {
     const { account, holder, wish, status } = question;
+    const cap = status.accounts?.[account]?.cap;
+    if (cap !== undefined) await this.#learn(account, cap);
     const { rows } = await this.#options.pool.query<{ standing: unknown }>(
       "select public.where_am_i($1, $2, $3, $4, $5) as standing",
       [account, holder, edge, wish, JSON.stringify(status)],
     );
-    const standing = standingSchema.parse(rows[0]?.standing);
-    const told = status.accounts?.[account];
-    if (told?.cap !== undefined) await this.#learn(account, told.cap);
-    const plan = this.#plans.get(account);
-    if (standing.lease.state !== "granted" || !plan) return standing;
-    const { assignment, ...rest } = standing;
-    const isKnown = told?.assignmentEpoch === plan.epoch && !assignment;
-    const registrations = plan.registrations.map(({ venue, symbol, channel }) => ({
-      venue,
-      symbol,
-      channel,
-    }));
-    return isKnown
-      ? { ...rest, assignmentEpoch: plan.epoch }
-      : { ...rest, assignment: registrations, assignmentEpoch: plan.epoch };
+    return standingSchema.parse(rows[0]?.standing);
   }
 
   /** Registrations planned for each account. */
   planned(): ReadonlyMap<string, number> {
-    return new Map([...this.#plans].map(([account, plan]) => [account, plan.registrations.length]));
+    return new Map([...this.#plans].map(([account, plan]) => [account, plan.length]));
   }
 
   async #learn(account: string, cap: number): Promise<void> {
@@ -97,17 +94,14 @@ export class Leases {
   }
 
   async #replan(): Promise<void> {
-    const before = [...this.#plans.values()].flatMap((plan) => plan.registrations);
-    const plans = grouped(this.#planAsLearned(before));
-    const epoch = 1 + Math.max(0, ...[...this.#plans.values()].map((plan) => plan.epoch));
-    const accounts = new Set([...plans.keys(), ...this.#plans.keys()]);
-    for (const account of accounts) {
-      const registrations = plans.get(account)?.registrations ?? [];
-      const known = this.#plans.get(account);
-      if (known && sameRegistrations(known.registrations, registrations)) continue;
-      await writeAssignment(this.#options.pool, account, epoch, registrations);
-      this.#plans.set(account, { epoch, registrations });
+    const before = this.#plans;
+    const after = grouped(this.#planAsLearned([...before.values()].flat()));
+    for (const account of new Set([...after.keys(), ...before.keys()])) {
+      const registrations = after.get(account) ?? [];
+      if (sameRegistrations(before.get(account) ?? [], registrations)) continue;
+      await writeAssignment(this.#options.pool, account, registrations);
     }
+    this.#plans = after;
   }
 
   /** What no longer fits under the caps the brokers taught us is left out and alarmed, not the rest with it. */
@@ -133,17 +127,8 @@ export class Leases {
   }
 }
 
-function grouped(
-  assignments: readonly (Assignment & { epoch?: number })[],
-): Map<string, AccountPlan> {
-  const plans = new Map<string, AccountPlan>();
-  for (const { epoch = 0, ...registration } of assignments) {
-    const plan = plans.get(registration.account) ?? { epoch, registrations: [] };
-    plan.epoch = Math.max(plan.epoch, epoch);
-    plan.registrations.push(registration);
-    plans.set(registration.account, plan);
-  }
-  return plans;
+function grouped(assignments: readonly Assignment[]): Map<string, Assignment[]> {
+  return Map.groupBy(assignments, ({ account }) => account);
 }
 
 function sameRegistrations(a: readonly Assignment[], b: readonly Assignment[]): boolean {
@@ -158,7 +143,7 @@ function sameRegistrations(a: readonly Assignment[], b: readonly Assignment[]): 
 async function upsertLeases(
   pool: pg.Pool,
   accounts: readonly string[],
-  timings: { quietMs: number; killGraceMs: number },
+  timings: LeaseTimings,
 ): Promise<void> {
   await pool.query(
     `insert into public.lease (account, quiet_ms, kill_grace_ms)
@@ -169,6 +154,26 @@ async function upsertLeases(
   );
 }
 
+/** The configuration's placement is the whole of it. Running leases keep the terms they were granted under. */
+async function writePlacement(
+  pool: pg.Pool,
+  placement: ReadonlyMap<string, readonly string[]>,
+  ttlMs: number,
+): Promise<void> {
+  await pool.query(
+    `with wanted as (
+       select key as account, array(select jsonb_array_elements_text(value)) as sites from jsonb_each($1)
+     ), gone as (
+       delete from public.placement where account not in (select account from wanted)
+     )
+     insert into public.placement as p (account, sites, ttl_ms) select account, sites, $2 from wanted
+     on conflict (account) do update
+        set sites = excluded.sites, ttl_ms = excluded.ttl_ms, changed_at = now()
+      where (p.sites, p.ttl_ms) <> (excluded.sites, excluded.ttl_ms)`,
+    [JSON.stringify(Object.fromEntries(placement)), ttlMs],
+  );
+}
+
 async function readCaps(pool: pg.Pool): Promise<Map<string, number>> {
   const { rows } = await pool.query<{ account: string; cap: number }>(
     "select account, cap from public.lease where cap is not null",
@@ -176,35 +181,36 @@ async function readCaps(pool: pg.Pool): Promise<Map<string, number>> {
   return new Map(rows.map(({ account, cap }) => [account, cap]));
 }
 
-async function readAssignments(pool: pg.Pool): Promise<(Assignment & { epoch: number })[]> {
-  const { rows } = await pool.query<Assignment & { epoch: number }>(
-    `select account, venue, symbol, channel, epoch::float8 as epoch
+async function readAssignments(pool: pg.Pool): Promise<Assignment[]> {
+  const { rows } = await pool.query<Assignment>(
+    `select account, venue, symbol, channel
        from public.assignment order by account, venue, symbol, channel`,
   );
   return rows;
 }
 
-/** Replaces one account's rows in one statement. */
+/** Replaces one account's rows and raises its assignment epoch, in one statement. */
 async function writeAssignment(
   pool: pg.Pool,
   account: string,
-  epoch: number,
   registrations: readonly Assignment[],
 ): Promise<void> {
   await pool.query(
-    `with wanted as (
-       select * from unnest($3::text[], $4::text[], $5::text[]) as w (venue, symbol, channel)
+    `with raised as (
+       update public.lease set plan_epoch = public.next_epoch(plan_epoch)
+        where account = $1 returning plan_epoch
+     ), wanted as (
+       select * from unnest($2::text[], $3::text[], $4::text[]) as w (venue, symbol, channel)
      ), gone as (
        delete from public.assignment a where account = $1 and not exists (
          select from wanted w
           where (w.venue, w.symbol, w.channel) = (a.venue, a.symbol, a.channel))
      )
      insert into public.assignment (account, venue, symbol, channel, epoch)
-     select $1, venue, symbol, channel, $2 from wanted
+     select $1, venue, symbol, channel, coalesce((select plan_epoch from raised), 0) from wanted
      on conflict (account, venue, symbol, channel) do update set epoch = excluded.epoch`,
     [
       account,
-      epoch,
       registrations.map(({ venue }) => venue),
       registrations.map(({ symbol }) => symbol),
       registrations.map(({ channel }) => channel),

@@ -32,6 +32,8 @@ export interface Picture {
   nowMs: number;
   upMs: number;
   database: DatabaseHealth;
+  /** Whether edges' machines are compared with their tailnet tags, and why not. */
+  identity: { isChecked: boolean; reason: string };
   edges: EdgePicture[];
   accounts: AccountPicture[];
   /** Committed rows by table. */
@@ -47,6 +49,7 @@ export interface PictureInput {
   nowMs: number;
   startedMs: number;
   health: DatabaseHealth;
+  identity: Picture["identity"];
   books: Books;
   statuses: ReadonlyMap<string, SeenStatus>;
   latency: Percentiles;
@@ -70,6 +73,7 @@ export function pictureOf(input: PictureInput): Picture {
     nowMs,
     upMs: nowMs - startedMs,
     database: health,
+    identity: input.identity,
     edges,
     accounts,
     rows: rowsByTable(books.ledgers),
