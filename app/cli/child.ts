@@ -40,6 +40,8 @@ export class Child {
       cwd: dirname(options.logFile),
       env: { ...inherited(), ...options.env },
       stdio: ["ignore", "pipe", log],
+      // Ctrl-C is for the command a person started: it ends its processes itself, in order.
+      detached: true,
     });
     closeSync(log);
     const lines = createInterface({ input: this.process.stdout! });

@@ -6,7 +6,7 @@ import type { Tally } from "./counts.ts";
 import { newTally } from "./counts.ts";
 import type { Fault } from "./faults.ts";
 import type { SimOptions } from "./options.ts";
-import type { Instrument, MarketEvent } from "./market/event.ts";
+import type { Instrument, MarketEvent, RecordedFrame } from "./market/event.ts";
 import type { History } from "./market/history.ts";
 import type { Wire } from "./wire.ts";
 
@@ -14,10 +14,14 @@ export interface Broker {
   readonly port: number;
   /** Says `event` to whom it concerns. */
   publish(event: MarketEvent): void;
+  /** Sends a recorded frame again, as it is, to those who have registered something in it. */
+  resend(frame: RecordedFrame): void;
   /** Sends what was kept back to share a frame. */
   flush(): void;
   /** Is every one of these registered for trades by someone? */
   hasRegistered(instruments: readonly Instrument[]): boolean;
+  /** Has someone registered `key` (item) for `type` (TR)? */
+  has(type: string, key: string): boolean;
   /** Bytes the sockets have not taken yet. */
   bufferedBytes(): number;
   openSockets(): number;
@@ -84,6 +88,27 @@ export function strike(
     }
   }
   return struck;
+}
+
+/** A session as far as a recorded frame needs it. */
+interface RegisteredSession {
+  readonly wire: Wire;
+  readonly hasAny: boolean;
+  has(type: string, key: string): boolean;
+}
+
+/** A frame that nobody can read goes to everyone who would be sent one. */
+export function resend(
+  { bytes, registrations, records }: RecordedFrame,
+  sessions: Iterable<RegisteredSession>,
+): void {
+  for (const session of sessions) {
+    const isFor =
+      registrations.length === 0
+        ? session.hasAny
+        : registrations.some(({ type, key }) => session.has(type, key));
+    if (isFor) session.wire.data(bytes, records);
+  }
 }
 
 /** A received message as a JSON object; undefined when it is none. */

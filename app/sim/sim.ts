@@ -2,6 +2,7 @@
 // KIS and Kiwoom stand in production; its counts say what a lossless system must end up with.
 import type { Clock } from "../shared/clock.ts";
 import { systemClock } from "../shared/clock.ts";
+import { TickhubError } from "../shared/errors.ts";
 import { Accounts } from "./broker.ts";
 import type { Broker, BrokerContext } from "./broker.ts";
 import { openControl } from "./control.ts";
@@ -9,6 +10,9 @@ import type { Counts } from "./counts.ts";
 import type { Fault } from "./faults.ts";
 import { openKis } from "./kis/server.ts";
 import { KIWOOM_PATH, KIWOOM_US_PATH, openKiwoom } from "./kiwoom/server.ts";
+import type { BrokerName, Instrument, Market } from "./market/event.ts";
+import { isFrameTape, openFrameTapes } from "./market/frame-tape.ts";
+import type { FrameMarket } from "./market/frame-tape.ts";
 import { generateMarket } from "./market/generator.ts";
 import { History } from "./market/history.ts";
 import { Pump } from "./market/pump.ts";
@@ -18,6 +22,8 @@ import type { SimInput, SimOptions } from "./options.ts";
 
 /** What full speed lets wait in the sockets before it pauses. */
 const BUFFERED_BYTES_AT_FULL_SPEED = 256 * 1024;
+/** A tape's statuses are registered last, and not where a broker has no room for them. */
+const STATUS_WAIT_MS = 3_000;
 
 export interface SimUrls {
   kisRest: string;
@@ -27,6 +33,15 @@ export interface SimUrls {
   kiwoomWs: string;
   kiwoomUsWs: string;
   control: string;
+}
+
+export interface MarketState {
+  /** Market time, epoch ms; null before a tape begins. */
+  marketMs: number | null;
+  /** Nothing will be sent any more. */
+  done: boolean;
+  /** Who has something to say: both, unless only one broker's tape is played. */
+  brokers: BrokerName[];
 }
 
 export interface Sim {
@@ -39,8 +54,7 @@ export interface Sim {
   readonly marketClock: string;
   /** What was sent so far. */
   counts(): Counts;
-  /** Market time (epoch ms; null before a tape begins), and whether nothing will be sent any more. */
-  market(): { marketMs: number | null; done: boolean };
+  market(): MarketState;
   /** Opens the market without waiting for those it expects. */
   open(): void;
   /** Ends the market, with its closing auction if `close`. Heartbeats go on; counts are final. */
@@ -57,7 +71,7 @@ export interface Sim {
 export async function startSim(input: SimInput = {}, clock: Clock = systemClock): Promise<Sim> {
   const options = readOptions(input);
   const isTape = options.tape.length > 0;
-  const market = isTape ? openTape(options.tape) : generateMarket(generatorOptions(options));
+  const market = await openMarket(options);
   const history = new History(isTape ? Infinity : options.historyMax);
   const { instruments } = market;
   const marketMs = () => pump.marketMs() ?? clock.nowMs();
@@ -73,20 +87,22 @@ export async function startSim(input: SimInput = {}, clock: Clock = systemClock)
     clock,
     market,
     speed: options.speed,
-    ready: () => expected.every((name) => brokers[name].hasRegistered(instruments)),
+    ready: readiness(market, brokers, expected, clock),
     drained: () => both.every((broker) => broker.bufferedBytes() < BUFFERED_BYTES_AT_FULL_SPEED),
     emit: (event) => {
+      if (event.kind === "frame") return brokers[event.broker].resend(event);
       if (event.kind === "trade") history.add(event);
       for (const broker of both) broker.publish(event);
     },
     flush: () => both.forEach((broker) => broker.flush()),
   });
+  const watchlist = isOfFrames(market) ? market.watchlist : instruments.map(nameOf);
   const sim = {
-    symbols: instruments.map((instrument) => instrument.code),
-    watchlist: instruments.map(({ market, code }) => (market === "US" ? `NAS:${code}` : code)),
+    symbols: watchlist.map((name) => name.slice(name.indexOf(":") + 1)),
+    watchlist,
     marketClock: market.endMs === null ? "wall" : `fixed:${new Date(market.endMs).toISOString()}`,
     counts: () => count(accounts, brokers),
-    market: () => ({ marketMs: pump.marketMs(), done: pump.done }),
+    market: () => ({ marketMs: pump.marketMs(), done: pump.done, brokers: heardOn(market) }),
     open: () => pump.open(),
     stop: ({ close = false }: { close?: boolean } = {}) => pump.stop(close),
     fault: (fault: Fault) => brokers[fault.broker].fault(fault),
@@ -102,11 +118,57 @@ export async function startSim(input: SimInput = {}, clock: Clock = systemClock)
   };
 }
 
+type AnyMarket = Market | FrameMarket;
+
+async function openMarket(options: SimOptions): Promise<AnyMarket> {
+  const { tape } = options;
+  if (tape.length === 0) return generateMarket(generatorOptions(options));
+  const areFrames = await Promise.all(tape.map(isFrameTape));
+  if (areFrames.every(Boolean)) return openFrameTapes(tape);
+  const path = tape[areFrames.indexOf(true)];
+  if (path === undefined) return openTape(tape);
+  throw new TickhubError("TAPE_UNREADABLE", { path, what: "a tape does not play with recordings" });
+}
+
+function isOfFrames(market: AnyMarket): market is FrameMarket {
+  return "registrations" in market;
+}
+
+function heardOn(market: AnyMarket): BrokerName[] {
+  const both = ["kis", "kiwoom"] as const;
+  return both.filter((name) => !isOfFrames(market) || market.registrations[name].length > 0);
+}
+
+function nameOf({ market, code }: Instrument): string {
+  return market === "US" ? `NAS:${code}` : code;
+}
+
+/** May the market open: has everyone who is expected registered for what is on it? */
+function readiness(
+  market: AnyMarket,
+  brokers: Pair<Broker>,
+  expected: readonly BrokerName[],
+  clock: Clock,
+): () => boolean {
+  if (!isOfFrames(market)) {
+    return () => expected.every((name) => brokers[name].hasRegistered(market.instruments));
+  }
+  let statusesSinceMs: number | undefined;
+  return () => {
+    const missing = expected.flatMap((name) =>
+      market.registrations[name].filter(({ type, key }) => !brokers[name].has(type, key)),
+    );
+    if (missing.some(({ kind }) => kind !== "status")) return false;
+    statusesSinceMs ??= clock.monoMs();
+    return missing.length === 0 || clock.monoMs() - statusesSinceMs >= STATUS_WAIT_MS;
+  };
+}
+
 function generatorOptions({ seed, rate, symbols, us, openingMs }: SimOptions) {
   return { seed, ratePerSecond: rate, symbols, us, openingMs };
 }
 
-type Pair<T> = Record<"kis" | "kiwoom", T>;
+type Pair<T> = Record<BrokerName, T>;
 
 function count(accounts: Pair<Accounts>, brokers: Pair<Broker>): Counts {
   const tallies = [accounts.kis, accounts.kiwoom].flatMap((one) => [...one.tallies.values()]);

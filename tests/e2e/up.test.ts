@@ -4,8 +4,10 @@ import { describe, expect, it } from "vitest";
 import { decodeBatch, encodeBatch, ticksOf } from "../../app/shared/batch.ts";
 import type { RawFrame } from "../../app/shared/batch.ts";
 import { openTape, TapeWriter } from "../../app/shared/tape-file.ts";
+import { digestDatabase } from "../../app/store/digest.ts";
 import { newStateDir, tickhub } from "../support/cli.ts";
 import { dataFile } from "../support/data.ts";
+import { createDatabase } from "../support/database.ts";
 
 describe("tickhub up", () => {
   it(
@@ -92,6 +94,34 @@ describe("tickhub up", () => {
       const other = await tickhub(["replay", flipped, tapes[1]!, "--json"], env);
       expect(other.json!.rows).toBe(again.json!.rows);
       expect(other.json!.digest).not.toEqual(live.json!.digest);
+    },
+  );
+
+  it(
+    "stores the same rows when the brokers send a recorded run again",
+    { timeout: 180_000 },
+    async () => {
+      const env = { TICKHUB_STATE_DIR: newStateDir() };
+      const out = `${env.TICKHUB_STATE_DIR}/day`;
+      const live = await tickhub(["record", "--out", out, "--seconds", "12", "--json"], env);
+      const { rows, tapes, digest } = live.json as {
+        rows: number;
+        tapes: string[];
+        digest: unknown;
+      };
+      const database = await createDatabase({ migrated: false });
+      try {
+        const again = await tickhub(
+          ["up", ...tapes.flatMap((tape) => ["--tape", tape]), "--speed", "max", "--json"],
+          { TICKHUB_DATABASE_URL: database.url },
+        );
+        expect(rows).toBeGreaterThan(1_000);
+        expect(again.json).toMatchObject({ sent: rows, committed: rows, rows, balanced: true });
+        expect(await digestDatabase(database.pool)).toEqual(digest);
+        expect([live.code, again.code]).toEqual([0, 0]);
+      } finally {
+        await database.drop();
+      }
     },
   );
 });

@@ -96,7 +96,7 @@ describe("playing", () => {
     const kiwoom = await kiwoomClient(sim.urls);
     await register(kiwoom, ["900010"], ["0B"]);
     expect(sim.counts().records).toBe(0);
-    expect(sim.market()).toEqual({ marketMs: null, done: false });
+    expect(sim.market()).toEqual({ marketMs: null, done: false, brokers: ["kis", "kiwoom"] });
     await register(kiwoom, ["900020"], ["0B"]);
     await waitFor(() => sim!.market().done);
     expect(sim.counts().records).toBe(6);

@@ -3,12 +3,12 @@
 import { randomBytes } from "node:crypto";
 import type { WebSocket } from "ws";
 import type { Accounts, Broker, BrokerContext } from "../broker.ts";
-import { isObject, readMessage, strike } from "../broker.ts";
+import { isObject, readMessage, resend, strike } from "../broker.ts";
 import { openDoor } from "../door.ts";
 import type { Door } from "../door.ts";
 import type { Fault } from "../faults.ts";
 import { Faults } from "../faults.ts";
-import type { Instrument, MarketEvent } from "../market/event.ts";
+import type { Instrument, MarketEvent, RecordedFrame } from "../market/event.ts";
 import { Wire } from "../wire.ts";
 import { targetsOf } from "./frame.ts";
 import { KisKeys } from "./keys.ts";
@@ -48,8 +48,10 @@ function broker(door: Door, floor: KisFloor): Broker {
   return {
     port: door.port,
     publish: (event) => floor.publish(event),
+    resend: (frame) => floor.resend(frame),
     flush: () => floor.flush(),
     hasRegistered: (instruments) => instruments.every((one) => floor.hasTrades(one)),
+    has: (tr, key) => floor.has(tr, key),
     bufferedBytes: () => door.bufferedBytes(),
     openSockets: () => door.openSockets(),
     fault: (fault) => floor.fault(fault),
@@ -104,15 +106,22 @@ class KisFloor {
     }
   }
 
+  resend(frame: RecordedFrame): void {
+    resend(frame, this.#sessions);
+  }
+
   flush(): void {
     for (const session of this.#sessions) session.flush();
   }
 
   hasTrades({ market, code }: Instrument): boolean {
-    const sessions = [...this.#sessions];
     return market === "US"
-      ? US_TRADE_KEYS.some((prefix) => sessions.some((one) => one.has("HDFSCNT0", prefix + code)))
-      : TRADE_TRS.some((tr) => sessions.some((one) => one.has(tr, code)));
+      ? US_TRADE_KEYS.some((prefix) => this.has("HDFSCNT0", prefix + code))
+      : TRADE_TRS.some((tr) => this.has(tr, code));
+  }
+
+  has(tr: string, key: string): boolean {
+    return [...this.#sessions].some((session) => session.has(tr, key));
   }
 
   fault(fault: Fault): number {

@@ -33,6 +33,10 @@ export class KisSession {
     return this.#registrations;
   }
 
+  get hasAny(): boolean {
+    return this.#registrations > 0;
+  }
+
   has(tr: string, key: string): boolean {
     return this.#keysByTr.get(tr)?.has(key) ?? false;
   }

@@ -2,11 +2,11 @@
 // app key wins, registrations with their codes, heartbeats and data (kiwoom.md §2).
 import type { WebSocket } from "ws";
 import type { Accounts, Broker, BrokerContext } from "../broker.ts";
-import { isObject, readMessage, strike } from "../broker.ts";
+import { isObject, readMessage, resend, strike } from "../broker.ts";
 import { openDoor } from "../door.ts";
 import type { Fault } from "../faults.ts";
 import { Faults } from "../faults.ts";
-import type { Instrument, MarketEvent } from "../market/event.ts";
+import type { Instrument, MarketEvent, RecordedFrame } from "../market/event.ts";
 import { RateLimit } from "../rate.ts";
 import { Wire } from "../wire.ts";
 import { targetsOf } from "./frame.ts";
@@ -43,8 +43,10 @@ export async function openKiwoom(context: BrokerContext, accounts: Accounts): Pr
   return {
     port: door.port,
     publish: (event) => floor.publish(event),
+    resend: (frame) => floor.resend(frame),
     flush: () => floor.flush(),
     hasRegistered: (instruments) => instruments.every((one) => floor.hasTrades(one)),
+    has: (type, item) => floor.has(type, item),
     bufferedBytes: () => door.bufferedBytes(),
     openSockets: () => door.openSockets(),
     fault: (fault) => floor.fault(fault),
@@ -93,6 +95,10 @@ class KiwoomFloor {
     }
   }
 
+  resend(frame: RecordedFrame): void {
+    resend(frame, this.#sessions);
+  }
+
   flush(): void {
     for (const session of this.#sessions) session.flush();
   }
@@ -103,6 +109,10 @@ class KiwoomFloor {
     return [...this.#sessions].some(
       (session) => session.market === market && items.some((item) => session.has(type, item)),
     );
+  }
+
+  has(type: string, item: string): boolean {
+    return [...this.#sessions].some((session) => session.has(type, item));
   }
 
   fault(fault: Fault): number {

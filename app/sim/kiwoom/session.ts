@@ -48,6 +48,10 @@ export class KiwoomSession {
     this.#timer = every(clock, options.pingMs, () => this.#beat());
   }
 
+  get hasAny(): boolean {
+    return [...this.#itemsByType.values()].some((items) => items.size > 0);
+  }
+
   has(type: string, item: string): boolean {
     return this.#itemsByType.get(type)?.has(item) ?? false;
   }

@@ -1,5 +1,6 @@
 // What happens on the simulated market, once, before each broker says it in its own protocol. Both
 // brokers render the same events, so that comparing them has a known answer.
+import type { RecordKind } from "../counts.ts";
 
 /** Something that trades. */
 export interface Instrument {
@@ -101,15 +102,40 @@ export type MarketStatus = { readonly kind: "status"; readonly marketMs: number 
 
 export type MarketEvent = MarketTrade | MarketBook | MarketStatus;
 
-/** Where events come from: the generator, or a tape. */
-export interface Market {
+export type BrokerName = "kis" | "kiwoom";
+
+/** What a client has to register at a broker to be sent a record. */
+export interface Registration {
+  /** TR at KIS, type at Kiwoom. */
+  readonly type: string;
+  /** Key at KIS, item at Kiwoom; empty for the whole market. */
+  readonly key: string;
+  readonly kind: RecordKind;
+  /** In the form of TICKHUB_SYMBOLS; empty for the whole market. */
+  readonly symbol: string;
+}
+
+/** A frame that a broker has sent once, to be sent again as it is. */
+export interface RecordedFrame {
+  readonly kind: "frame";
+  readonly broker: BrokerName;
+  /** When it was read: its pace. Its own market clock may have stood still. */
+  readonly marketMs: number;
+  readonly bytes: Uint8Array;
+  /** Empty when nobody can read whom it is for. */
+  readonly registrations: readonly Registration[];
+  readonly records: readonly RecordKind[];
+}
+
+/** Where events come from: the generator, a recording, or tapes of frames. */
+export interface Market<Event extends MarketEvent | RecordedFrame = MarketEvent> {
   readonly instruments: readonly Instrument[];
   /** wall: market time is now. tape: market time is the recording's. */
   readonly time: "wall" | "tape";
   /** Market time of a tape's last event; null on the wall clock. */
   readonly endMs: number | null;
   /** All events in order of `marketMs`, the first not before `startMs` on the wall; a tape ends. */
-  play(startMs: number): Generator<MarketEvent, void>;
+  play(startMs: number): Generator<Event, void>;
   /** What is still played at `marketMs` when the market closes. */
-  closing(marketMs: number): MarketEvent[];
+  closing(marketMs: number): Event[];
 }

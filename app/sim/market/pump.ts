@@ -1,7 +1,9 @@
 // Lets the market happen in time: takes events from a market when they are due and hands them to the
 // brokers. Three paces: the wall clock's, a tape's times a factor, or as fast as the sockets drain.
 import type { Clock, Timer } from "../../shared/clock.ts";
-import type { Market, MarketEvent } from "./event.ts";
+import type { Market, MarketEvent, RecordedFrame } from "./event.ts";
+
+type Event = MarketEvent | RecordedFrame;
 
 /** How often the pump looks what is due. */
 const BEAT_MS = 10;
@@ -12,14 +14,14 @@ const EVENTS_PER_BEAT_MAX = 512;
 
 export interface PumpOptions {
   clock: Clock;
-  market: Market;
+  market: Market<Event>;
   /** Times the recording's own pace; "max" without pauses. A market on the wall clock ignores it. */
   speed: number | "max";
   /** May the market open? Asked until yes. */
   ready: () => boolean;
   /** Have the sockets taken what they were given? */
   drained: () => boolean;
-  emit: (event: MarketEvent) => void;
+  emit: (event: Event) => void;
   /** After each group of events. */
   flush: () => void;
 }
@@ -29,13 +31,13 @@ export interface PumpOptions {
  */
 type State =
   | { name: "waiting" }
-  | { name: "running"; events: Generator<MarketEvent, void>; startMs: number; startMonoMs: number }
+  | { name: "running"; events: Generator<Event, void>; startMs: number; startMonoMs: number }
   | { name: "done" };
 
 export class Pump {
   readonly #options: PumpOptions;
   #state: State = { name: "waiting" };
-  #next: MarketEvent | undefined;
+  #next: Event | undefined;
   #lastMs = Number.NaN;
   #timer: Timer;
 
@@ -109,7 +111,7 @@ export class Pump {
     return state.startMs + (clock.monoMs() - state.startMonoMs) * speed;
   }
 
-  #emit(event: MarketEvent): void {
+  #emit(event: Event): void {
     this.#lastMs = event.marketMs;
     this.#options.emit(event);
   }

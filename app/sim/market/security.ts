@@ -169,6 +169,25 @@ export class Security {
     };
   }
 
+  /** A recorded book; its best prices are the quotes of the prints that follow. */
+  show(marketMs: number, asks: readonly Level[], bids: readonly Level[]): MarketBook {
+    this.ask = asks[0]!.price;
+    this.bid = bids[0]!.price;
+    return {
+      kind: "book",
+      instrument: this.instrument,
+      marketMs,
+      phase: "0",
+      asks,
+      bids,
+      askTotal: sum(asks.map((level) => level.size)),
+      bidTotal: sum(bids.map((level) => level.size)),
+      expectedPrice: 0,
+      expectedSize: 0,
+      cumVolume: this.totals.cumVolume,
+    };
+  }
+
   #freshSize(): number {
     return 1 + Math.floor(this.#random() ** 3 * LEVEL_SIZE_MAX);
   }

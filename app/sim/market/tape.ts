@@ -1,12 +1,15 @@
-// A recorded market: a day of KRX trades, or a half hour of NASDAQ books and trades. Prices, sizes and
-// cumulative volumes are the recording's own; nothing is invented, so a tape of trades has no books.
+// A recorded market: a day of KRX trades, a half hour of NASDAQ books and trades, or a raw websocket log.
+// Prices, sizes and cumulative volumes are the recording's own; nothing is invented, so a recording of
+// trades has no books.
 import { readFileSync } from "node:fs";
 import { gunzipSync } from "node:zlib";
 import { TickhubError } from "../../shared/errors.ts";
 import { kstMs, newYorkMidnightMs } from "../time.ts";
 import type { Instrument, Level, Market, MarketEvent } from "./event.ts";
 import { nameOf } from "./instrument.ts";
+import { merge } from "./merge.ts";
 import { seeded } from "./random.ts";
+import { logTime, rawLog } from "./raw-log.ts";
 import { Security } from "./security.ts";
 
 /** A million rows is two orders of magnitude above any recording we know. */
@@ -20,21 +23,22 @@ type Open = (
 ) => Generator<MarketEvent, void>;
 
 interface Reader {
-  /** The first line of such a file begins with this. */
-  header: string;
+  /** The first line of such a file looks like this. */
+  first: RegExp;
   open: Open;
-  /** Market time of a row. */
-  timeOf: (row: readonly string[], path: string) => number;
+  /** Market time of a line. */
+  timeOf: (line: string, path: string) => number;
 }
 
 const READERS: readonly Reader[] = [
-  { header: "symbol,ts_kst,", open: krxTrades, timeOf: ([, stamp]) => kstMs(stamp!) },
-  { header: "ts_s,ask_px1,", open: nasdaqBooks, timeOf: nasdaqTime },
-  { header: "ts_s,price,qty,aggressor", open: nasdaqTrades, timeOf: nasdaqTime },
+  { first: /^symbol,ts_kst,/, open: krxTrades, timeOf: (line) => kstMs(line.split(",", 2)[1]!) },
+  { first: /^ts_s,ask_px1,/, open: nasdaqBooks, timeOf: nasdaqTime },
+  { first: /^ts_s,price,qty,aggressor/, open: nasdaqTrades, timeOf: nasdaqTime },
+  { first: /^\d{19} \{/, open: rawLog, timeOf: logTime },
 ];
 
 /**
- * Reads one or several recordings (CSV or CSV.gz) that play together. Throws TAPE_UNREADABLE.
+ * Reads one or several recordings (plain or gzip) that play together. Throws TAPE_UNREADABLE.
  * Totals the recording lacks (trade counts) are counted from its start.
  */
 export function openTape(paths: readonly string[]): Market {
@@ -42,9 +46,9 @@ export function openTape(paths: readonly string[]): Market {
   let endMs = 0;
   const streams = paths.map((path) => {
     const lines = readLines(path);
-    const reader = READERS.find(({ header }) => lines[0]?.startsWith(header));
+    const reader = READERS.find(({ first }) => first.test(lines[0] ?? ""));
     if (!reader || lines.length < 2) throw new TickhubError("TAPE_UNREADABLE", { path });
-    endMs = Math.max(endMs, reader.timeOf(lines.at(-1)!.split(","), path));
+    endMs = Math.max(endMs, reader.timeOf(lines.at(-1)!, path));
     return reader.open(lines, path, securities);
   });
   return {
@@ -127,27 +131,10 @@ const PRICE_SCALE = 10_000;
 function nasdaqBooks(...[lines, path, securities]: Parameters<Open>): ReturnType<Open> {
   const rows = lines.slice(1).map((line) => line.split(",").map(Number));
   const { security, midnightMs } = nasdaq(path, securities, rows[0]![1]! / PRICE_SCALE);
-  const { instrument } = security;
   return (function* () {
     for (const row of rows) {
-      const [asks, bids] = [levels(row, 1), levels(row, 3)];
-      security.ask = asks[0]!.price;
-      security.bid = bids[0]!.price;
-      const [askTotal, bidTotal] = [total(asks), total(bids)];
       const marketMs = midnightMs + row[0]! * 1000;
-      const { cumVolume } = security.totals;
-      const auction = { phase: "0", expectedPrice: 0, expectedSize: 0 } as const;
-      yield {
-        kind: "book",
-        instrument,
-        marketMs,
-        asks,
-        bids,
-        askTotal,
-        bidTotal,
-        cumVolume,
-        ...auction,
-      };
+      yield security.show(marketMs, levels(row, 1), levels(row, 3));
     }
   })();
 }
@@ -156,10 +143,6 @@ function levels(row: readonly number[], from: number): Level[] {
   return Array.from({ length: 10 }, (_, i) => {
     return { price: row[from + 4 * i]! / PRICE_SCALE, size: row[from + 4 * i + 1]! };
   });
-}
-
-function total(side: readonly Level[]): number {
-  return side.reduce((sum, level) => sum + level.size, 0);
 }
 
 /** ts_s,price,qty,aggressor,hidden,order_id */
@@ -185,8 +168,8 @@ function nasdaqName(path: string): { code: string; midnightMs: number } {
   return { code: name.toUpperCase(), midnightMs: newYorkMidnightMs(date!) };
 }
 
-function nasdaqTime([second]: readonly string[], path: string): number {
-  return nasdaqName(path).midnightMs + Number(second) * 1000;
+function nasdaqTime(line: string, path: string): number {
+  return nasdaqName(path).midnightMs + Number(line.split(",", 1)[0]) * 1000;
 }
 
 function nasdaq(path: string, securities: Map<string, Security>, basePrice: number) {
@@ -195,20 +178,4 @@ function nasdaq(path: string, securities: Map<string, Security>, basePrice: numb
   const security = securities.get(code) ?? new Security(instrument, seeded(1));
   securities.set(code, security);
   return { security, midnightMs };
-}
-
-/** Several ordered streams as one, in order of time. */
-function* merge(streams: readonly Iterator<MarketEvent, void>[]): Generator<MarketEvent, void> {
-  const heads = streams.map((stream) => stream.next());
-  for (;;) {
-    let earliest = -1;
-    for (const [i, head] of heads.entries()) {
-      if (head.done) continue;
-      const best = heads[earliest]?.value;
-      if (!best || head.value.marketMs < best.marketMs) earliest = i;
-    }
-    if (earliest < 0) return;
-    yield heads[earliest]!.value!;
-    heads[earliest] = streams[earliest]!.next();
-  }
 }
