@@ -83,7 +83,9 @@ export async function run(
     const before = await counted(stack);
     const supervision = supervise(stack);
     progress.ready(stack, options.seconds);
-    await Promise.race([ending, until(stack, options, progress)]);
+    const watching = new AbortController();
+    await Promise.race([ending, until(stack, options, progress, watching.signal)]);
+    watching.abort();
     progress.step("the market closes; what is under way is stored");
     await stack.stopMarket();
     await drained(stack);
@@ -106,9 +108,14 @@ export function simArgs(options: UpOptions): string[] {
 }
 
 /** Resolves when the time is up, or the tape has been played and stored. */
-async function until(stack: Stack, options: UpOptions, progress: Progress): Promise<void> {
+async function until(
+  stack: Stack,
+  options: UpOptions,
+  progress: Progress,
+  signal: AbortSignal,
+): Promise<void> {
   const deadlineMs = options.seconds ? systemClock.monoMs() + options.seconds * 1_000 : Infinity;
-  while (systemClock.monoMs() < deadlineMs) {
+  while (!signal.aborted && systemClock.monoMs() < deadlineMs) {
     await sleep(systemClock, Math.min(500, Math.max(1, deadlineMs - systemClock.monoMs())));
     await progress.show(stack);
     if (options.tape && (await stack.marketDone())) return;
