@@ -19,6 +19,11 @@ create table public.lease (
   quiet_ms int not null default 0 check (quiet_ms >= 0),
   -- A holder this long without a heartbeat has been killed by its own watchdog.
   kill_grace_ms int not null default 60000 check (kill_grace_ms >= 0),
+  -- Of the grant, as `mode` is: a holder that was told of no limit must not lose its account by one.
+  ttl_ms int not null default 60000,
+  -- Epoch of the account's assignment, and of the one that the lease's present epoch began with.
+  plan_epoch bigint not null default 0,
+  assigned_epoch bigint not null default 0,
   -- Registrations the account may hold, where learned or configured.
   cap int
 );
@@ -66,4 +71,13 @@ create table public.instrument (
   delisted_on date,
   seen_at timestamptz not null default now(),
   primary key (venue, symbol)
+);
+
+-- Which edges may hold an account's lease, from the hub's configuration. No row: any edge. One site at
+-- most: exclusive. Several: failover, and ttl_ms is how long a holder may go on without an answer.
+create table public.placement (
+  account text collate "C" primary key,
+  sites text[] not null check (cardinality(sites) > 0),
+  ttl_ms int not null default 60000 check (ttl_ms > 0),
+  changed_at timestamptz not null default now()
 );

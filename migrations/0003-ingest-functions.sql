@@ -124,6 +124,10 @@ begin
   inserted := 0;
   conflict := 0;
   if (select table_no from public.stream where no = p_stream_no) = 1 then
+    if not exists (select from pg_class where oid = to_regclass('pg_temp.incoming_trade')
+        and relkind = 'r' and relowner = current_user::regrole) then
+      raise exception 'pg_temp.incoming_trade is not ingest_begin''s' using errcode = 'insufficient_privilege';
+    end if;
     select count(*) into v_rows from pg_temp.incoming_trade;
     insert into public.trade
     select distinct on (ts, symbol, venue, source, day, chain, seq) * from pg_temp.incoming_trade
@@ -158,14 +162,53 @@ begin
 end
 $$;
 
+-- An epoch that was never used, also when this database is an old copy that has not seen the last ones:
+-- no account is granted once a second for long, so the clock is ahead of every epoch it has had.
+create function public.next_epoch(p_before bigint) returns bigint
+language sql volatile
+set search_path = pg_catalog, public, pg_temp
+return greatest(p_before + 1, floor(extract(epoch from clock_timestamp()))::bigint);
+
+create function public.may_hold(p_account text, p_edge text) returns boolean
+language sql stable
+set search_path = pg_catalog, public, pg_temp
+return coalesce((select p_edge = any (sites) from public.placement where account = p_account), true);
+
+-- How long the holder has to be silent before its lease may pass on, quiet time aside.
+create function public.lease_silence_ms(l public.lease) returns int
+language sql immutable
+set search_path = pg_catalog, public, pg_temp
+return case when l.mode = 'failover' then greatest(l.ttl_ms, l.kill_grace_ms) else l.kill_grace_ms end;
+
+-- How long edge `p_edge` has to wait before it can be granted the lease: 0 = now, null = not at all.
+create function public.lease_wait_ms(l public.lease, p_edge text) returns float8
+language sql stable
+set search_path = pg_catalog, public, pg_temp
+return case
+  when l.account is null or not may_hold(l.account, p_edge) then null
+  when l.holder is null then greatest(0, extract(epoch from
+    coalesce(l.released_at, '-infinity') + l.quiet_ms * interval '1 ms' - clock_timestamp()) * 1000)
+  -- In failover mode a silent holder has stopped by itself when its time is over; in exclusive mode only a
+  -- new process of the same edge may take the silence of the old one for its death. Kill grace counts in
+  -- both: a stalled process stops nothing, its socket ends when the broker loses patience.
+  -- Silence while the database or the hub was down proves nothing.
+  when l.mode = 'failover' or l.edge = p_edge then greatest(0, extract(epoch from
+    greatest(l.seen_at, pg_postmaster_start_time(), (select started_at from public.hub_start))
+      + (lease_silence_ms(l) + l.quiet_ms) * interval '1 ms' - clock_timestamp()) * 1000)
+end;
+
 -- One heartbeat of one account of an edge, and with it the lease. p_wish: claim (take or keep it),
--- hold (keep it), release, report (change nothing). Only the hub makes accounts (table lease).
--- Returns {system, nowMs, lease: {state, epoch, holder, edge, waitMs}} where state is
---   granted   p_holder holds it, under `epoch`; a claim is answered with assignment and positions as well,
---             also when the lease was granted before and that answer was lost
---   waiting   it can be had in waitMs: quiet time after a release, or until the holder counts as dead
---   held      another edge holds it, and only that edge's release or the operator frees it
---   lost      wished to hold, but does not      released   nothing held      unknown   no such account
+-- hold (keep it), release, report (change nothing). Only the hub makes accounts (table lease), only edges of
+-- the account's placement are granted it, and a holder's next heartbeat after a new assignment begins a new
+-- epoch. Returns {system, nowMs, lease: {state, epoch, holder, edge, waitMs, mode, silenceMs, validMs}}:
+--   granted     p_holder holds it, under `epoch`; assignmentEpoch comes with it, the assignment where the
+--               status does not name that one, and the positions with every claim
+--   waiting     it can be had in waitMs: quiet time after a release, or until the holder counts as dead
+--   held        another edge holds it, and only that edge's release or the operator frees it
+--   ineligible  the account is placed at other edges
+--   lost        wished to hold, but does not      released   nothing held      unknown   no such account
+-- mode is exclusive, or failover: then the grant is valid for validMs after the question was sent.
+-- silenceMs is how long the holder may be silent before the lease may pass on.
 create function public.where_am_i(
   p_account text, p_holder uuid, p_edge text, p_wish text, p_status jsonb) returns jsonb
 language plpgsql security definer
@@ -173,6 +216,7 @@ set search_path = pg_catalog, public, pg_temp
 as $$
 declare
   l public.lease;
+  v_place public.placement;
   v_wait float8;
   v_state text;
 begin
@@ -182,23 +226,27 @@ begin
     perform pg_advisory_xact_lock(account_lock(p_account));
     select * into l from public.lease where account = p_account for update;
     if l.holder is distinct from p_holder and lease_wait_ms(l, p_edge) = 0 then
+      select * into v_place from public.placement where account = p_account;
       update public.lease_epoch set ended_at = clock_timestamp()
-       where account = p_account and epoch = l.epoch and ended_at is null;
-      update public.lease set epoch = l.epoch + 1, holder = p_holder, edge = p_edge,
-        granted_at = clock_timestamp(), seen_at = clock_timestamp(), released_at = null
-      where account = p_account returning * into l;
-      insert into public.lease_epoch (account, epoch, holder, edge, granted_at)
-      values (p_account, l.epoch, p_holder, p_edge, l.granted_at);
+       where account = p_account and ended_at is null;
+      update public.lease set holder = p_holder, edge = p_edge, released_at = null,
+        granted_at = clock_timestamp(), seen_at = clock_timestamp(),
+        mode = case when cardinality(v_place.sites) > 1 then 'failover' else 'exclusive' end,
+        ttl_ms = coalesce(v_place.ttl_ms, l.ttl_ms)
+      where account = p_account;
+      perform begin_epoch(p_account);
     end if;
   elsif p_wish = 'release' then
     update public.lease set holder = null, released_at = clock_timestamp(), seen_at = clock_timestamp()
      where account = p_account and holder = p_holder returning * into l;
     -- Nobody else opens a socket before the quiet time has passed; until then a late row does no harm.
     update public.lease_epoch set ended_at = l.released_at + l.quiet_ms * interval '1 ms'
-     where account = p_account and epoch = l.epoch and holder = p_holder and ended_at is null;
+     where account = p_account and l.account is not null and ended_at is null;
   elsif p_wish in ('claim', 'hold') then
     update public.lease set seen_at = clock_timestamp()
      where account = p_account and holder = p_holder returning * into l;
+    -- The epoch before stays open: its rows are the same holder's until it has heard of the new one.
+    if l.assigned_epoch <> l.plan_epoch then perform begin_epoch(p_account); end if;
   end if;
 
   select * into l from public.lease where account = p_account;
@@ -208,6 +256,7 @@ begin
     when l.holder = p_holder then 'granted'
     when p_wish = 'hold' then 'lost'
     when p_wish = 'release' or (p_wish = 'report' and l.holder is null) then 'released'
+    when not may_hold(p_account, p_edge) then 'ineligible'
     when v_wait is null then 'held'
     else 'waiting'
   end;
@@ -219,26 +268,30 @@ begin
     'system', (select system_identifier::text from pg_control_system()),
     'nowMs', extract(epoch from clock_timestamp()) * 1000,
     'lease', jsonb_build_object('state', v_state, 'epoch', l.epoch, 'holder', l.holder,
-      'edge', l.edge, 'waitMs', case when v_state = 'waiting' then v_wait end)
-  ) || case when p_wish = 'claim' and v_state = 'granted' then jsonb_build_object(
-    'assignment', assignment_of(p_account), 'positions', positions_of(p_account)) else '{}' end;
+      'edge', l.edge, 'waitMs', case when v_state = 'waiting' then v_wait end,
+      'mode', l.mode, 'silenceMs', lease_silence_ms(l),
+      'validMs', case when l.mode = 'failover' then l.ttl_ms end)
+  ) || case when v_state = 'granted' then jsonb_build_object('assignmentEpoch', l.plan_epoch) else '{}' end
+    || case when v_state = 'granted' and (p_wish = 'claim'
+      or p_status -> 'accounts' -> p_account ->> 'assignmentEpoch' is distinct from l.plan_epoch::text)
+    then jsonb_build_object('assignment', assignment_of(p_account)) else '{}' end
+    || case when v_state = 'granted' and p_wish = 'claim'
+    then jsonb_build_object('positions', positions_of(p_account)) else '{}' end;
 end
 $$;
 
--- How long edge `p_edge` has to wait before it can be granted the lease: 0 = now, null = not at all.
-create function public.lease_wait_ms(l public.lease, p_edge text) returns float8
-language sql stable
+-- A new epoch for the account's holder, under the assignment in force.
+create function public.begin_epoch(p_account text) returns void
+language sql volatile
 set search_path = pg_catalog, public, pg_temp
-return case
-  when l.account is null then null
-  when l.holder is null then greatest(0, extract(epoch from
-    coalesce(l.released_at, '-infinity') + l.quiet_ms * interval '1 ms' - clock_timestamp()) * 1000)
-  -- Only a new process of the same edge may take the silence of the old one for its death, and silence
-  -- while the database or the hub was down proves nothing.
-  when l.edge = p_edge then greatest(0, extract(epoch from
-    greatest(l.seen_at, pg_postmaster_start_time(), (select started_at from public.hub_start))
-      + (l.kill_grace_ms + l.quiet_ms) * interval '1 ms' - clock_timestamp()) * 1000)
-end;
+as $$
+  with now as (
+    update public.lease set epoch = next_epoch(epoch), assigned_epoch = plan_epoch
+    where account = p_account returning *
+  )
+  insert into public.lease_epoch (account, epoch, holder, edge, granted_at)
+  select account, epoch, holder, edge, clock_timestamp() from now;
+$$;
 
 create function public.assignment_of(p_account text) returns jsonb
 language sql stable

@@ -1,6 +1,6 @@
 -- What the hub finds out about the ticks, and what else it keeps.
 -- Why: nothing on the way in waits for these. Locks: none, all are new. Undo: drop them; all but news,
--- edge_log, phase and placement can be computed again.
+-- edge_log and phase can be computed again.
 -- tickhub: min_code 1
 
 -- Per source, symbol and day, intervals that cover the day without overlap.
@@ -48,13 +48,6 @@ create table public.phase (
   entered_at timestamptz not null default now(),
   entered_by text not null,
   evidence jsonb not null default '{}'
-);
-
--- Which sites may hold an account's lease, best first.
-create table public.placement (
-  account text collate "C" primary key,
-  sites text[] not null check (cardinality(sites) > 0),
-  changed_at timestamptz not null default now()
 );
 
 create table public.parity_day (
