@@ -125,8 +125,16 @@ export class KisRig {
     await this.beat();
   }
 
-  /** One heartbeat and its echo: whatever either side sent before it has been read by the other. */
+  /**
+   * Two heartbeats and their echoes. After the first, what the feed had sent has been read and answered;
+   * after the second, the feed has read the answers.
+   */
   async beat(socket = this.broker.socket): Promise<void> {
+    await this.#beat(socket);
+    if (socket.closedWith === undefined) await this.#beat(socket);
+  }
+
+  async #beat(socket: ScriptedSocket): Promise<void> {
     const text = JSON.stringify({ header: { tr_id: "PINGPONG", datetime: `${++this.#beats}` } });
     socket.send(text);
     await until(() => socket.received.includes(text) || socket.closedWith !== undefined);
