@@ -3,16 +3,15 @@
 // injected, and the books before and after are printed with PASS or FAIL. Touches nothing that runs already.
 import { randomBytes } from "node:crypto";
 import { join, resolve } from "node:path";
-import { systemClock } from "../shared/clock.ts";
 import { readSettings } from "../shared/config.ts";
 import { sumOf } from "../shared/tick.ts";
 import type { Ledger } from "../shared/tick.ts";
 import { openPool } from "../store/database.ts";
-import { startEmbedded } from "../store/embedded.ts";
 import { createDatabase, dropDatabase } from "../store/scratch.ts";
 import { DRILLS } from "./drills.ts";
 import type { DrillName } from "./drills.ts";
 import { grouped, printJson, say } from "./output.ts";
+import { openServer } from "./server.ts";
 import { Scene } from "./scene.ts";
 import type { Check } from "./scene.ts";
 import { Stack } from "./stack.ts";
@@ -36,15 +35,10 @@ const OUTAGE_S = 60;
 export async function drill(name: DrillName, options: DrillOptions): Promise<number> {
   const settings = readSettings(process.env);
   const tell = options.json ? () => undefined : say;
-  const embedded = settings.TICKHUB_DATABASE_URL
-    ? { url: settings.TICKHUB_DATABASE_URL, stop: () => Promise.resolve() }
-    : await startEmbedded({
-        directory: join(settings.TICKHUB_STATE_DIR, "postgres"),
-        clock: systemClock,
-      });
+  const server = await openServer(settings.TICKHUB_STATE_DIR, settings.TICKHUB_DATABASE_URL);
   const database = `drill_${randomBytes(6).toString("hex")}`;
   try {
-    const databaseUrl = await createDatabase(embedded.url, database);
+    const databaseUrl = await createDatabase(server.url, database);
     const stateDir = join(settings.TICKHUB_STATE_DIR, "drill");
     const report = await perform(name, options.seconds ?? OUTAGE_S, {
       databaseUrl,
@@ -55,8 +49,8 @@ export async function drill(name: DrillName, options: DrillOptions): Promise<num
     else show(report);
     return report.pass ? 0 : 1;
   } finally {
-    await dropDatabase(embedded.url, database);
-    await embedded.stop();
+    await dropDatabase(server.url, database);
+    await server.stop();
   }
 }
 

@@ -1,12 +1,11 @@
 // `tickhub hub`: the hub process of a deployment.
-import { join } from "node:path";
 import { startHub } from "../hub/hub.ts";
 import { systemClock } from "../shared/clock.ts";
 import { readSettings, required } from "../shared/config.ts";
 import { TickhubError } from "../shared/errors.ts";
 import { createReporter } from "../shared/report.ts";
-import { startEmbedded } from "../store/embedded.ts";
 import { printJson, say } from "./output.ts";
+import { openServer } from "./server.ts";
 import { untilSignal } from "./signal.ts";
 import { accountsOf, placementOf, symbolsOf } from "./watchlist.ts";
 import { VERSION } from "./version.ts";
@@ -25,15 +24,10 @@ export async function hub(options: { json?: boolean }): Promise<number> {
   delete process.env["TICKHUB_EDGE_TOKENS"];
   const reporter = createReporter("hub", settings.TICKHUB_LOG_LEVEL);
   const ending = untilSignal();
-  const embedded = settings.TICKHUB_DATABASE_URL
-    ? null
-    : await startEmbedded({
-        directory: join(settings.TICKHUB_STATE_DIR, "postgres"),
-        clock: systemClock,
-      });
+  const server = await openServer(settings.TICKHUB_STATE_DIR, settings.TICKHUB_DATABASE_URL);
   try {
     const running = await startHub({
-      databaseUrl: settings.TICKHUB_DATABASE_URL ?? embedded!.url,
+      databaseUrl: server.url,
       port: settings.TICKHUB_PORT,
       bind: settings.TICKHUB_BIND,
       allowPublic: settings.TICKHUB_ALLOW_PUBLIC,
@@ -58,7 +52,7 @@ export async function hub(options: { json?: boolean }): Promise<number> {
     reporter.emit({ event: "process_stopping", role: "hub", signal });
     await running.stop();
   } finally {
-    await embedded?.stop();
+    await server.stop();
   }
   return 0;
 }

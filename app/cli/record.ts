@@ -1,16 +1,14 @@
 // `tickhub record`: a run like `tickhub up`, in a database of its own, with every raw frame the edges
 // received kept on tapes. Ends with the digest that `tickhub replay` of those tapes has to give again.
 import { randomBytes } from "node:crypto";
-import { join } from "node:path";
-import { systemClock } from "../shared/clock.ts";
 import { readSettings } from "../shared/config.ts";
 import { digestDatabase } from "../store/digest.ts";
-import { startEmbedded } from "../store/embedded.ts";
 import { openPool } from "../store/database.ts";
 import { createDatabase } from "../store/scratch.ts";
 import { finish, run, simArgs } from "./up.ts";
 import type { UpOptions } from "./up.ts";
 import { BROKERS } from "./stack.ts";
+import { openServer } from "./server.ts";
 
 export interface RecordOptions extends UpOptions {
   out: string;
@@ -18,13 +16,10 @@ export interface RecordOptions extends UpOptions {
 
 export async function record(options: RecordOptions): Promise<number> {
   const settings = readSettings(process.env);
-  const embedded = await startEmbedded({
-    directory: join(settings.TICKHUB_STATE_DIR, "postgres"),
-    clock: systemClock,
-  });
+  const server = await openServer(settings.TICKHUB_STATE_DIR);
   try {
     const database = `record_${randomBytes(6).toString("hex")}`;
-    const databaseUrl = await createDatabase(embedded.url, database);
+    const databaseUrl = await createDatabase(server.url, database);
     const { report, ok } = await run(options, {
       stateDir: settings.TICKHUB_STATE_DIR,
       databaseUrl,
@@ -40,6 +35,6 @@ export async function record(options: RecordOptions): Promise<number> {
     finish({ ...report, digest, database, tapes }, ok, options.json ?? false);
     return ok ? 0 : 1;
   } finally {
-    await embedded.stop();
+    await server.stop();
   }
 }

@@ -1,7 +1,6 @@
 // `tickhub replay`: decodes tapes again, through the same code as live, into an empty database, and prints
 // the digest of what is stored then. The same tapes give the same digest; one flipped price another one.
 import { randomBytes } from "node:crypto";
-import { join } from "node:path";
 import type pg from "pg";
 import { replayTape } from "../edge/feed/replay/tape.ts";
 import { Outbox, OUTBOX_DEFAULTS } from "../edge/outbox/outbox.ts";
@@ -14,12 +13,12 @@ import type { Ledger } from "../shared/tick.ts";
 import { openPool } from "../store/database.ts";
 import { digestDatabase } from "../store/digest.ts";
 import type { DatabaseDigest } from "../store/digest.ts";
-import { startEmbedded } from "../store/embedded.ts";
 import { rowsTotal } from "../store/ledger.ts";
 import { migrate } from "../store/migrate.ts";
 import { createDatabase, dropDatabase } from "../store/scratch.ts";
 import { BatchWriter } from "../store/writer.ts";
 import { grouped, printJson, say } from "./output.ts";
+import { openServer } from "./server.ts";
 
 /** Far more than a tape's batches need: replay waits for the database, it does not trim. */
 const OUTBOX_BYTES = 1024 * 1024 * 1024;
@@ -56,14 +55,13 @@ export async function replay(tapes: string[], options: ReplayOptions): Promise<n
 /** A database of its own on the embedded server, gone afterwards. */
 async function replayIntoScratch(tapes: string[]): Promise<ReplayReport> {
   const { TICKHUB_STATE_DIR } = readSettings(process.env);
-  const directory = join(TICKHUB_STATE_DIR, "postgres");
-  const embedded = await startEmbedded({ directory, clock: systemClock });
+  const server = await openServer(TICKHUB_STATE_DIR);
   const name = `replay_${randomBytes(6).toString("hex")}`;
   try {
-    return await replayInto(await createDatabase(embedded.url, name), tapes, false);
+    return await replayInto(await createDatabase(server.url, name), tapes, false);
   } finally {
-    await dropDatabase(embedded.url, name);
-    await embedded.stop();
+    await dropDatabase(server.url, name);
+    await server.stop();
   }
 }
 

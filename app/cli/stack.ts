@@ -2,12 +2,11 @@
 // edge a broker. `tickhub up` runs it and supervises; the end-to-end tests run it and pull the plug.
 import { randomBytes } from "node:crypto";
 import { join, resolve } from "node:path";
-import { systemClock } from "../shared/clock.ts";
 import type { EdgeReport } from "../edge/edge.ts";
-import { startEmbedded } from "../store/embedded.ts";
 import { Child } from "./child.ts";
 import type { Announcement } from "./child.ts";
 import { fetchJson } from "./http.ts";
+import { openServer } from "./server.ts";
 
 export const BROKERS = ["kis", "kiwoom"] as const;
 export type Broker = (typeof BROKERS)[number];
@@ -89,10 +88,8 @@ export class Stack {
 
   /** Starts everything, in the order in which one needs the other. Throws what the failing process said. */
   static async start(options: StackOptions): Promise<Stack> {
-    const embedded = options.databaseUrl
-      ? { url: options.databaseUrl, stop: () => Promise.resolve() }
-      : await startEmbedded({ directory: join(options.stateDir, "postgres"), clock: systemClock });
-    const stack = new Stack(options, embedded.url, () => embedded.stop());
+    const server = await openServer(options.stateDir, options.databaseUrl);
+    const stack = new Stack(options, server.url, () => server.stop());
     try {
       await stack.startSim();
       await stack.startHub();
