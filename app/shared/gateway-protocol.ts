@@ -34,6 +34,34 @@ const ledger = z.object({
   lost: count,
 });
 
+/**
+ * One broker socket's life as its edge saw it, in market time: all registrations confirmed, the last frame,
+ * the end (null while it lives) and why.
+ */
+const feedSession = z.object({
+  no: z.number().int().min(1),
+  fromMs: z.number(),
+  heardMs: z.number(),
+  toMs: z.number().nullable(),
+  code: z.string().nullable(),
+});
+export type FeedSession = z.infer<typeof feedSession>;
+
+/** What an edge found out about a gap it was given; its rows were committed before it says so. */
+const refillAnswer = z.object({
+  id: count,
+  /** explained: the broker shows no trade in it. missing: it shows nothing of that time. failed: ask again. */
+  outcome: z.enum(["filled", "explained", "partial", "missing", "failed"]),
+  rows: count,
+  /** The broker's figures of the symbol's day, where the asking came to see them. */
+  seqFirst: z.number().nullable(),
+  seqFinal: z.number().nullable(),
+  /** Market time of the asking. */
+  askedMs: z.number(),
+  detail: z.string().max(400).nullable(),
+});
+export type RefillAnswer = z.infer<typeof refillAnswer>;
+
 /** How one account does at its edge. */
 const accountStatus = z.looseObject({
   /** Name of the feed's state, and its error code where it waits or stopped. */
@@ -49,6 +77,10 @@ const accountStatus = z.looseObject({
   /** Epoch of the assignment the feed runs; the hub answers with a newer one. */
   assignmentEpoch: count.optional(),
   ledger: ledger.optional(),
+  /** Sockets of which the hub has not confirmed the last word, oldest first. */
+  sessions: z.array(feedSession).max(64).optional(),
+  /** Answers the hub has not confirmed; present, even if empty, where the edge can refill. */
+  refills: z.array(refillAnswer).max(64).optional(),
 });
 
 /** How a whole edge does: the status line an edge sends with each question. Unknown fields are kept. */
@@ -131,6 +163,25 @@ const position = z.object({
   exchangeMs: z.number(),
 });
 
+/**
+ * A gap to ask the broker's REST about. hole: trades with seq - size >= seqFrom and seq <= seqTo are missing,
+ * between fromMs and toMs. head: nothing is known before seqTo. tail: nothing is known after seqFrom.
+ */
+const refill = z.object({
+  id: count,
+  kind: z.enum(["hole", "head", "tail"]),
+  venue: z.string(),
+  symbol: z.string(),
+  /** YYYYMMDD. */
+  day: z.number().int(),
+  chain: z.number().int(),
+  fromMs: z.number(),
+  toMs: z.number().nullable(),
+  seqFrom: z.number().nullable(),
+  seqTo: z.number().nullable(),
+});
+export type Refill = z.infer<typeof refill>;
+
 /** The answer to an ask, made by the SQL function `where_am_i`. */
 export const standingSchema = z.looseObject({
   /** The database's system identifier: an edge notices when it changes under it. */
@@ -141,6 +192,8 @@ export const standingSchema = z.looseObject({
   assignment: z.array(assignment).nullish(),
   assignmentEpoch: count.nullish(),
   positions: z.array(position).nullish(),
+  /** Gaps for this holder to refill. */
+  refills: z.array(refill).nullish(),
 });
 export type Standing = z.infer<typeof standingSchema>;
 
