@@ -1,9 +1,11 @@
-import { defineConfig } from "vitest/config";
+import { configDefaults, defineConfig } from "vitest/config";
 
 /** Every test file runs in its own process; the ones that touch SQL each get their own database. */
 export default defineConfig({
   test: {
     include: ["tests/**/*.test.ts"],
+    // They have a command of their own: npm run test:faults.
+    exclude: [...configDefaults.exclude, "tests/faults/**"],
     pool: "forks",
     // Half of the suite waits for timers and processes: two files share two cores well.
     maxWorkers: 2,
