@@ -18,6 +18,7 @@ import {
   writeTrades,
 } from "./batch/tables.ts";
 import { TickhubError } from "./errors.ts";
+import type { Origin } from "./origin.ts";
 import type { Table } from "./table.ts";
 import { type Book, BOOK_DEPTH, type Reject, type Status, type Tick, type Trade } from "./tick.ts";
 
@@ -38,9 +39,11 @@ export interface BatchHead {
   account: string;
   /** Lease epoch under which the rows were captured. */
   epoch: number;
+  /** How they came; live unless said. */
+  origin?: Origin;
 }
 
-export interface BatchHeader extends BatchHead {
+export interface BatchHeader extends Required<BatchHead> {
   wire: number;
   rows: number;
   /** Span of `edgeRecvMs` of the rows, or of those a tombstone stands for. */

@@ -9,6 +9,7 @@ import type {
   TradeColumns,
 } from "../shared/batch.ts";
 import { ticksOf } from "../shared/batch.ts";
+import { ORIGINS } from "../shared/origin.ts";
 import { BOOK_DEPTH } from "../shared/tick.ts";
 import { bytesField, daysOf, textField, TupleWriter } from "./tuples.ts";
 
@@ -16,16 +17,16 @@ import { bytesField, daysOf, textField, TupleWriter } from "./tuples.ts";
 export type RowBatch = Extract<Batch, { kind: "trade" | "book" | "status" | "quarantine" }>;
 
 const TRADE = `(ts, symbol, venue, source, day, chain, seq, price, size, side, session, ask, bid,
-  sell_count, buy_count, edge_recv, stream, capture, extra) from stdin (format binary)`;
+  sell_count, buy_count, edge_recv, stream, capture, extra, origin) from stdin (format binary)`;
 /** The statement for each table, in the order of fields below. */
 export const COPY = {
   trade: `copy public.trade ${TRADE}`,
   incomingTrade: `copy pg_temp.incoming_trade ${TRADE}`,
   book: `copy public.book (ts, symbol, venue, source, day, ask_price, ask_size, bid_price, bid_size,
-    ask_total, bid_total, expected_price, expected_size, phase, seq, edge_recv, stream, capture, extra)
-    from stdin (format binary)`,
+    ask_total, bid_total, expected_price, expected_size, phase, seq, edge_recv, stream, capture, extra,
+    origin) from stdin (format binary)`,
   status: `copy public.status (ts, symbol, venue, source, day, what, code, detail, edge_recv, stream,
-    capture, extra) from stdin (format binary)`,
+    capture, extra, origin) from stdin (format binary)`,
   quarantine: `copy public.quarantine (source, code, reason, bytes, edge_recv, stream, capture)
     from stdin (format binary)`,
 } as const;
@@ -41,38 +42,41 @@ export function encodeRows(batch: RowBatch, streamNo: number, only?: readonly nu
   const { columns } = batch;
   const rows = only ?? range(columns.rows);
   const out = new TupleWriter(rows.length * (batch.kind === "book" ? 800 : 240));
-  const source = textField(batch.header.account);
+  const { account, origin } = batch.header;
+  const came = { source: textField(account), no: streamNo, origin: ORIGINS[origin] };
   switch (batch.kind) {
     case "trade":
-      encodeTrades(out, batch.columns, rows, source, streamNo);
+      encodeTrades(out, batch.columns, rows, came);
       break;
     case "book":
-      encodeBooks(out, batch.columns, rows, source, streamNo);
+      encodeBooks(out, batch.columns, rows, came);
       break;
     case "status":
-      encodeStatuses(out, batch.columns, rows, source, streamNo);
+      encodeStatuses(out, batch.columns, rows, came);
       break;
     case "quarantine":
-      encodeRejects(out, batch.columns, rows, source, streamNo);
+      encodeRejects(out, batch.columns, rows, came);
   }
   return out.bytes();
 }
 
 type Each = readonly number[];
 
-function encodeTrades(
-  out: TupleWriter,
-  c: TradeColumns,
-  rows: Each,
-  source: Uint8Array,
-  no: number,
-) {
+/** What all rows of a batch share: source, stream, origin. */
+interface Came {
+  source: Uint8Array;
+  no: number;
+  origin: number;
+}
+
+function encodeTrades(out: TupleWriter, c: TradeColumns, rows: Each, came: Came) {
+  const { source } = came;
   const [symbols, venues] = [c.symbols.map(textField), c.venues.map(textField)];
   const day = dayField();
   for (const i of rows) {
     const [symbol, venue] = [symbols[c.symbol[i]!]!, venues[c.venue[i]!]!];
     const extra = extraField(c, i);
-    out.row(19, 200 + symbol.length + venue.length + source.length + (extra?.length ?? 0));
+    out.row(20, 210 + symbol.length + venue.length + source.length + (extra?.length ?? 0));
     out.timestamp(c.exchangeMs[i]!);
     out.field(symbol);
     out.field(venue);
@@ -88,11 +92,12 @@ function encodeTrades(
     out.price(c.bid[i]!);
     out.count(c.sellCount[i]!);
     out.count(c.buyCount[i]!);
-    arrived(out, c, i, no, extra);
+    arrived(out, c, i, came, extra);
   }
 }
 
-function encodeBooks(out: TupleWriter, c: BookColumns, rows: Each, source: Uint8Array, no: number) {
+function encodeBooks(out: TupleWriter, c: BookColumns, rows: Each, came: Came) {
+  const { source } = came;
   const [symbols, venues] = [c.symbols.map(textField), c.venues.map(textField)];
   const phases = c.phases.map(textField);
   const day = dayField();
@@ -102,7 +107,7 @@ function encodeBooks(out: TupleWriter, c: BookColumns, rows: Each, source: Uint8
     const extra = extraField(c, i);
     const texts =
       symbol.length + venue.length + source.length + phase.length + (extra?.length ?? 0);
-    out.row(19, 720 + texts);
+    out.row(20, 730 + texts);
     out.timestamp(c.exchangeMs[i]!);
     out.field(symbol);
     out.field(venue);
@@ -119,17 +124,12 @@ function encodeBooks(out: TupleWriter, c: BookColumns, rows: Each, source: Uint8
     out.count(c.expectedSize[i]!);
     out.field(phase);
     out.count(c.seq[i]!);
-    arrived(out, c, i, no, extra);
+    arrived(out, c, i, came, extra);
   }
 }
 
-function encodeStatuses(
-  out: TupleWriter,
-  c: StatusColumns,
-  rows: Each,
-  source: Uint8Array,
-  no: number,
-) {
+function encodeStatuses(out: TupleWriter, c: StatusColumns, rows: Each, came: Came) {
+  const { source } = came;
   const [symbols, venues] = [c.symbols.map(textField), c.venues.map(textField)];
   const [whats, codes] = [c.whats.map(textField), c.codes.map(textField)];
   const details = c.details.map((text) => textField("\x01" + text)); // jsonb's version, then its text
@@ -139,24 +139,18 @@ function encodeStatuses(
     const said = [whats[c.what[i]!]!, codes[c.code[i]!]!, details[c.detail[i]!]!];
     const extra = extraField(c, i);
     out.row(
-      12,
-      [...texts, ...said].reduce((sum, field) => sum + field.length, 80 + (extra?.length ?? 0)),
+      13,
+      [...texts, ...said].reduce((sum, field) => sum + field.length, 90 + (extra?.length ?? 0)),
     );
     out.timestamp(c.exchangeMs[i]!);
     for (const field of texts) out.field(field);
     out.int32(day(c.day[i]!));
     for (const field of said) out.field(field);
-    arrived(out, c, i, no, extra);
+    arrived(out, c, i, came, extra);
   }
 }
 
-function encodeRejects(
-  out: TupleWriter,
-  c: QuarantineColumns,
-  rows: Each,
-  source: Uint8Array,
-  no: number,
-) {
+function encodeRejects(out: TupleWriter, c: QuarantineColumns, rows: Each, { source, no }: Came) {
   for (const i of rows) {
     const reject = { code: c.codes[c.code[i]!]!, reason: c.reasons[c.reason[i]!]! };
     encodeReject(out, source, no, {
@@ -173,7 +167,7 @@ function arrived(
   out: TupleWriter,
   c: StampedColumns,
   i: number,
-  no: number,
+  { no, origin }: Came,
   extra: Uint8Array | null,
 ) {
   out.timestamp(c.edgeRecvMs[i]!);
@@ -181,6 +175,7 @@ function arrived(
   out.int64(c.capture[i]!);
   if (extra) out.field(extra);
   else out.null();
+  out.int16(origin);
 }
 
 function extraField(c: StampedColumns, i: number): Uint8Array | null {

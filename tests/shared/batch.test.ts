@@ -13,10 +13,13 @@ import {
   type Rows,
   ticksOf,
   WIRE_VERSION,
+  withAddress,
   withNumber,
 } from "../../app/shared/batch.ts";
 import { readPayload, writeEnvelope } from "../../app/shared/batch/envelope.ts";
 import { codeOf } from "../../app/shared/errors.ts";
+import { ORIGINS } from "../../app/shared/origin.ts";
+import type { Origin } from "../../app/shared/origin.ts";
 import type { Table } from "../../app/shared/table.ts";
 import {
   anyBooks,
@@ -96,6 +99,27 @@ describe("a batch", () => {
     );
   });
 
+  test("says how its rows came, whatever stream and number it is given later", () => {
+    const origins = Object.keys(ORIGINS) as Origin[];
+    fc.assert(
+      fc.property(anyBatch, fc.constantFrom(...origins), ({ table, rows }, origin) => {
+        const bytes = encodeBatch(headOf(table, { origin }), rows);
+        const moved = withNumber(withAddress(bytes, STREAM.replace("0123", "abcd"), 9), 10);
+        expect([readHeader(bytes).origin, readHeader(moved).origin]).toEqual([origin, origin]);
+        deepStrictEqual(ticksOf(decode(moved)), rows);
+      }),
+      { numRuns: 300 },
+    );
+    const tombstone = { count: 1, firstMs: 1, lastMs: 2, reason: "outbox_full" };
+    for (const origin of origins) {
+      expect(readHeader(encodeTombstone(headOf("trade", { origin }), tombstone))).toMatchObject({
+        origin,
+        tombstone: true,
+      });
+    }
+    expect(readHeader(encodeBatch(headOf("trade"), [trade()])).origin).toBe("live");
+  });
+
   test("has another checksum with another number, epoch, or price", () => {
     const crcs = [
       encodeBatch(headOf("trade"), [trade()]),
@@ -145,6 +169,15 @@ describe("a reader", () => {
       expect(outcome(() => readHeader(bytes.subarray(0, length)))).toBe("BATCH_CORRUPT");
     }
     expect(outcome(() => readHeader(Buffer.concat([bytes, Buffer.of(0)])))).toBe("BATCH_CORRUPT");
+  });
+
+  test("refuses a flag it does not know, and an origin nobody has defined", () => {
+    for (const flags of [12, 16, 32, 64, 128]) {
+      const unknown = Buffer.from(bytes);
+      unknown[10]! |= flags;
+      // The checksum is right: this is a newer writer, no damage.
+      expect(outcome(() => readHeader(withNumber(unknown, 7)))).toBe("BATCH_VERSION");
+    }
   });
 
   test("names the version it cannot read", () => {

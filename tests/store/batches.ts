@@ -1,6 +1,7 @@
 // Batches for the tests of the store.
 import { randomUUID } from "node:crypto";
 import { encodeBatch, encodeTombstone } from "../../app/shared/batch.ts";
+import type { Origin } from "../../app/shared/origin.ts";
 import type { Book, Reject, Status, Trade } from "../../app/shared/tick.ts";
 
 /** 2026-11-23 09:00:00 KST. */
@@ -96,6 +97,8 @@ export class TestStream {
   #number = 0;
   readonly #account: string;
   readonly #epoch: number;
+  /** Of the batches to come. */
+  origin: Origin = "live";
 
   constructor(account = "kis:1", epoch = 0, holder?: string) {
     this.#account = account;
@@ -119,6 +122,7 @@ export class TestStream {
   }
 
   #head(table: "trade" | "book" | "status" | "quarantine", number: number) {
-    return { table, stream: this.id, number, account: this.#account, epoch: this.#epoch };
+    const { id: stream, origin } = this;
+    return { table, stream, number, account: this.#account, epoch: this.#epoch, origin };
   }
 }

@@ -111,6 +111,35 @@ describe("a stored batch", () => {
     ]);
   });
 
+  it("says in each row how it came, also where batches of several origins share a transaction", async () => {
+    const [stream, books] = [new TestStream(), new TestStream()];
+    const writer = writerWith();
+    await writer.write(stream.next(trades(1)), stream.from);
+    const origins = ["live", "backfill", "transfer", "backfill"] as const;
+    const waiting = origins.map((origin, i) => {
+      stream.origin = origin;
+      return stream.next(trades(10, 10 * (i + 1)));
+    });
+    await Promise.all(waiting.map((bytes) => writer.write(bytes, stream.from)));
+    expect(await ask("select count(distinct committed_at)::int from ingest_batch")).toBeLessThan(4);
+    // The careful way, through the temporary table: its first row is there already, and stays live.
+    stream.origin = "backfill";
+    const mixed = await writer.write(stream.next(trades(5, 0)), stream.from);
+    expect(mixed).toMatchObject({ committed: 4, duplicate: 1 });
+    books.origin = "transfer";
+    await writer.write(books.next([book(1)]), books.from);
+    const { rows } = await pool.query(
+      "select origin, count(*)::int as n from trade group by 1 order by 1",
+    );
+    expect(rows).toEqual([
+      { origin: 0, n: 11 },
+      { origin: 1, n: 24 },
+      { origin: 2, n: 10 },
+    ]);
+    expect(await ask("select origin from trade order by seq limit 1")).toBe(0);
+    expect(await ask("select origin from book")).toBe(2);
+  });
+
   it("is stored once however often it is sent, and each time told its first verdict", async () => {
     const stream = new TestStream();
     const batches = [

@@ -5,6 +5,7 @@ import { Buffer } from "node:buffer";
 import { constants, crc32, zstdCompressSync, zstdDecompressSync } from "node:zlib";
 import { type BatchHead, type BatchHeader, WIRE_VERSION } from "../batch.ts";
 import { TickhubError } from "../errors.ts";
+import { originOf, ORIGINS } from "../origin.ts";
 import { tableOf, TABLES } from "../table.ts";
 import { corrupt } from "./bytes.ts";
 
@@ -30,6 +31,10 @@ const AT = {
 
 const MAGIC = Buffer.from("TKHB", "latin1");
 const FLAGS = { tombstone: 1, zstd: 2 } as const;
+/** Two bits of the flags are the origin's number; the four above them mean nothing yet. */
+const ORIGIN_SHIFT = 2;
+const ORIGIN_MASK = 3;
+const FLAGS_UNKNOWN = 0xf0;
 
 const COMPRESS = { params: { [constants.ZSTD_c_compressionLevel]: 3 } };
 /** Level 3 never needs a window above 2 MiB; a frame that asks for more would make us allocate it. */
@@ -48,7 +53,10 @@ export function writeEnvelope(head: BatchHead, span: Span, raw: Uint8Array): Uin
   MAGIC.copy(bytes, AT.magic);
   bytes[AT.wire] = WIRE_VERSION;
   bytes[AT.table] = TABLES[head.table];
-  bytes[AT.flags] = (span.tombstone ? FLAGS.tombstone : 0) | (isPacked ? FLAGS.zstd : 0);
+  bytes[AT.flags] =
+    (span.tombstone ? FLAGS.tombstone : 0) |
+    (isPacked ? FLAGS.zstd : 0) |
+    (ORIGINS[head.origin ?? "live"] << ORIGIN_SHIFT);
   bytes[AT.accountBytes] = account.length;
   bytes.writeUInt32LE(crc32(payload), AT.payloadCrc);
   writeUuid(bytes, head.stream);
@@ -96,8 +104,14 @@ export function readHeader(bytes: Uint8Array): BatchHeader {
   }
   const table = tableOf(from[AT.table]!);
   if (table === undefined) throw new TickhubError("BATCH_VERSION", { table: from[AT.table]! });
+  const flags = from[AT.flags]!;
+  const origin = originOf((flags >> ORIGIN_SHIFT) & ORIGIN_MASK);
+  // A flag nobody here knows may change what the rest means.
+  if (origin === undefined || (flags & FLAGS_UNKNOWN) !== 0) {
+    throw new TickhubError("BATCH_VERSION", { flags });
+  }
   const rows = from.readUInt32LE(AT.rows);
-  const tombstone = (from[AT.flags]! & FLAGS.tombstone) !== 0;
+  const tombstone = (flags & FLAGS.tombstone) !== 0;
   if (tombstone !== (rows === 0)) throw corrupt("rows");
   return {
     wire,
@@ -106,6 +120,7 @@ export function readHeader(bytes: Uint8Array): BatchHeader {
     number: readUint64(from, AT.number),
     account: from.toString("utf8", AT.account, payloadAt),
     epoch: readUint64(from, AT.epoch),
+    origin,
     rows,
     firstMs: from.readDoubleLE(AT.firstMs),
     lastMs: from.readDoubleLE(AT.lastMs),
