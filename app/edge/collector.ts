@@ -23,7 +23,7 @@ const LEASE_ASK_MS = 1_000;
 /** How often the lease is looked at while no record comes; with one, before it is taken. */
 const LEASE_LOOK_MS = 250;
 /** What an account's records travel as. */
-const LANES = ["trade", "book", "status", "quarantine"] as const;
+const LANES = ["trade", "book", "status", "quarantine", "backfill"] as const;
 
 export interface CollectorOptions {
   account: string;

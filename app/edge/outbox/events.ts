@@ -1,9 +1,9 @@
 // What the outbox says happened: per batch or per decision, never per tick.
-import type { OutboxTable } from "./row-bytes.ts";
+import type { LaneName } from "./row-bytes.ts";
 
 interface InLane {
   account: string;
-  table: OutboxTable;
+  table: LaneName;
   stream: string;
 }
 

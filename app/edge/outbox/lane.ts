@@ -1,4 +1,4 @@
-// A lane: one account's rows of one table on their way to the hub. It has one live stream, which takes
+// A lane: one account's rows of one table on their way to the hub, refilled trades apart. It has one live stream, which takes
 // what comes; at most a few draining ones with an older backlog; and stuck ones, of which the hub refused
 // a batch. Rows in a draining stream are always older than those waiting in the live one.
 import { Buffer } from "node:buffer";
@@ -11,7 +11,7 @@ import {
 } from "../../shared/batch.ts";
 import type { Ledger, Verdict } from "../../shared/tick.ts";
 import type { OutboxEvent } from "./events.ts";
-import type { OutboxTable } from "./row-bytes.ts";
+import type { LaneName, OutboxTable } from "./row-bytes.ts";
 import {
   type Entry,
   OutStream,
@@ -37,8 +37,8 @@ export interface LaneOptions {
 
 /** What all lanes together hold. */
 export interface Usage {
-  /** Rows, packed and not, of each table. */
-  bytes: Record<OutboxTable, number>;
+  /** Rows, packed and not, of each kind of lane. */
+  bytes: Record<LaneName, number>;
   tombstoneBytes: number;
 }
 
@@ -52,7 +52,7 @@ const NEWEST_SHARE = 0.2;
 
 export class Lane {
   readonly account: string;
-  readonly table: OutboxTable;
+  readonly name: LaneName;
   readonly ledger: Ledger = {
     received: 0,
     committed: 0,
@@ -70,14 +70,19 @@ export class Lane {
   readonly #usage: Usage;
   readonly #tombstoneBytes: number;
 
-  constructor(account: string, table: OutboxTable, options: LaneOptions, usage: Usage) {
+  constructor(account: string, name: LaneName, options: LaneOptions, usage: Usage) {
     this.account = account;
-    this.table = table;
+    this.name = name;
     this.#options = options;
     this.#usage = usage;
     this.#tombstoneBytes = TOMBSTONE_BYTES + Buffer.byteLength(account);
-    this.bytesPerRow = { trade: 12, book: 24, status: 40, quarantine: 200 }[table];
+    this.bytesPerRow = { trade: 12, book: 24, status: 40, quarantine: 200, backfill: 12 }[name];
     this.live = new OutStream(options.mintStream());
+  }
+
+  /** Where its rows belong. */
+  get table(): OutboxTable {
+    return this.name === "backfill" ? "trade" : this.name;
   }
 
   get streams(): OutStream[] {
@@ -114,7 +119,7 @@ export class Lane {
     entry.count++;
     entry.bytes += bytes;
     widen(entry, spanOf(row));
-    this.#usage.bytes[this.table] += bytes;
+    this.#usage.bytes[this.name] += bytes;
     this.ledger.held++;
   }
 
@@ -147,7 +152,7 @@ export class Lane {
   trim(stream: OutStream, at: number, reason: string): void {
     const [entry] = stream.waiting.splice(at, 1);
     if (entry === undefined) return;
-    this.#usage.bytes[this.table] -= entry.bytes;
+    this.#usage.bytes[this.name] -= entry.bytes;
     this.ledger.held -= entry.count;
     this.ledger.lost += entry.count;
     this.#bury(stream, at, { ...entry, bytes: 0, content: { kind: "lost", reason } });
@@ -158,7 +163,7 @@ export class Lane {
     const entry = this.open;
     if (entry?.content.kind !== "rows") return;
     const packed = encodeBatch(this.#head(this.live, 0, entry), entry.content.rows as Rows);
-    this.#usage.bytes[this.table] += packed.length - entry.bytes;
+    this.#usage.bytes[this.name] += packed.length - entry.bytes;
     entry.bytes = packed.length;
     entry.content = { kind: "packed", packed };
     this.bytesPerRow += NEWEST_SHARE * (packed.length / entry.count - this.bytesPerRow);
@@ -228,7 +233,7 @@ export class Lane {
     this.ledger.quarantined += quarantined;
     this.ledger.held -= rows;
     if (entry.content.kind === "lost") this.#usage.tombstoneBytes -= this.#tombstoneBytes;
-    this.#usage.bytes[this.table] -= entry.bytes;
+    this.#usage.bytes[this.name] -= entry.bytes;
     stream.remove(sent);
     return "settled";
   }
@@ -286,6 +291,7 @@ export class Lane {
       number,
       account: this.account,
       epoch: entry.epoch,
+      origin: this.name === "backfill" ? "backfill" : "live",
     };
   }
 
@@ -296,7 +302,7 @@ export class Lane {
     this.#options.onEvent({
       ...event,
       account: this.account,
-      table: this.table,
+      table: this.name,
       stream: stream.id,
     });
   }

@@ -4,12 +4,12 @@
 // `bytesMax`; what was sent once is never trimmed; fresh rows never wait for an old backlog.
 import { isEncodable } from "../../shared/batch.ts";
 import { sumOf } from "../../shared/tick.ts";
-import type { Ledger } from "../../shared/tick.ts";
+import type { Ledger, Trade } from "../../shared/tick.ts";
 import { ByteRate } from "./byte-rate.ts";
 import type { OutboxEvent } from "./events.ts";
 import { Lane, type Settlement, type Usage } from "./lane.ts";
 import { QuarantineBudget } from "./quarantine-budget.ts";
-import { type OutboxTable, rowBytes, tableOf } from "./row-bytes.ts";
+import { type LaneName, type OutboxTable, rowBytes, tableOf } from "./row-bytes.ts";
 import { type OutStream, type Row, rowsOf, type SentEntry } from "./stream.ts";
 
 export interface OutboxOptions {
@@ -53,7 +53,7 @@ export interface Parcel {
   stream: string;
   number: number;
   bytes: Uint8Array;
-  table: OutboxTable;
+  table: LaneName;
   account: string;
   /** 0 for a tombstone. */
   rows: number;
@@ -74,34 +74,40 @@ export interface OutboxStats {
 
 export interface HeldSpan {
   account: string;
-  table: OutboxTable;
+  table: LaneName;
   count: number;
   /** `edgeRecvMs` of the first. */
   firstMs: number;
   lastMs: number;
 }
 
-/** Under overload what stands first goes first; a row only displaces rows of its own rank or less. */
-const TRIM_ORDER: readonly OutboxTable[] = ["book", "status", "quarantine", "trade"];
+/**
+ * Under overload what stands first goes first; a row only displaces rows of its own rank or less. Refilled
+ * trades go before all: the broker can be asked for them again, for everything else it cannot.
+ */
+const TRIM_ORDER: readonly LaneName[] = ["backfill", "book", "status", "quarantine", "trade"];
 /** Fewer rows than this gain too little by being packed early. */
 const COMPACT_ROWS_MIN = 100;
 /** Fresh batches in a row while a backlog waits: it gets at least a quarter of the link. */
 const LIVE_RUN_MAX = 3;
+/** Refilled batches under way at once: what is live never finds the link full of them. */
+const BACKFILL_WINDOW = 1;
 const RATE_MEMORY_MS = 30_000;
 const SECONDS_LEFT_MAX = 86_400;
 
 export class Outbox {
   readonly #options: OutboxOptions;
   readonly #usage: Usage = {
-    bytes: { trade: 0, book: 0, status: 0, quarantine: 0 },
+    bytes: { trade: 0, book: 0, status: 0, quarantine: 0, backfill: 0 },
     tombstoneBytes: 0,
   };
   readonly #lanes: Lane[] = [];
-  readonly #byAccount = new Map<string, Partial<Record<OutboxTable, Lane>>>();
+  readonly #byAccount = new Map<string, Partial<Record<LaneName, Lane>>>();
   readonly #rate = new ByteRate(RATE_MEMORY_MS);
   readonly #budget: QuarantineBudget;
   #liveTurn = 0;
   #drainingTurn = 0;
+  #backfillTurn = 0;
   #liveRun = 0;
 
   constructor(options: OutboxOptions) {
@@ -116,12 +122,13 @@ export class Outbox {
   /** Takes a record, captured under `epoch`. It is held from now on, or declared lost at once. */
   push(account: string, epoch: number, row: Row, nowMs: number): void {
     const lane = this.#lane(account, tableOf(row));
-    lane.ledger.received++;
     this.#rate.add(lane.bytesPerRow, nowMs);
-    const bytes = rowBytes(row);
-    const refusal = this.#refusal(lane.table, row, bytes, nowMs);
-    if (refusal === null) lane.hold(row, epoch, bytes, nowMs);
-    else lane.lose(row, epoch, refusal, nowMs);
+    this.#take(lane, epoch, row, nowMs);
+  }
+
+  /** Takes a trade that the broker's REST told later. It travels when nothing live has to. */
+  pushBackfill(account: string, epoch: number, trade: Trade, nowMs: number): void {
+    this.#take(this.#lane(account, "backfill"), epoch, trade, nowMs);
   }
 
   /**
@@ -135,7 +142,8 @@ export class Outbox {
     return (
       draining ??
       this.#nextLive(nowMs, windowPerStream) ??
-      (backlogsTurn ? null : this.#nextDraining(windowPerStream))
+      (backlogsTurn ? null : this.#nextDraining(windowPerStream)) ??
+      this.#nextBackfill(nowMs, windowPerStream)
     );
   }
 
@@ -188,7 +196,7 @@ export class Outbox {
     return sumOf(this.#lanes.map(({ ledger }) => ledger));
   }
 
-  ledgerOf(account: string, table: OutboxTable): Ledger {
+  ledgerOf(account: string, table: LaneName): Ledger {
     return sumOf([this.#byAccount.get(account)?.[table]?.ledger ?? []].flat());
   }
 
@@ -198,7 +206,7 @@ export class Outbox {
       const held = [...entriesOf(lane)].filter(({ content }) => content.kind !== "lost");
       return {
         account: lane.account,
-        table: lane.table,
+        table: lane.name,
         count: held.reduce((count, entry) => count + entry.count, 0),
         firstMs: held.reduce((first, entry) => Math.min(first, entry.firstMs), Infinity),
         lastMs: held.reduce((last, entry) => Math.max(last, entry.lastMs), -Infinity),
@@ -223,26 +231,34 @@ export class Outbox {
   }
 
   get #bytes(): number {
-    const { trade, book, status, quarantine } = this.#usage.bytes;
-    return trade + book + status + quarantine;
+    const { trade, book, status, quarantine, backfill } = this.#usage.bytes;
+    return trade + book + status + quarantine + backfill;
+  }
+
+  #take(lane: Lane, epoch: number, row: Row, nowMs: number): void {
+    lane.ledger.received++;
+    const bytes = rowBytes(row);
+    const refusal = this.#refusal(lane.name, row, bytes, nowMs);
+    if (refusal === null) lane.hold(row, epoch, bytes, nowMs);
+    else lane.lose(row, epoch, refusal, nowMs);
   }
 
   /** Why a row cannot be held, or null once there is room for it. */
-  #refusal(table: OutboxTable, row: Row, bytes: number, nowMs: number): string | null {
+  #refusal(name: LaneName, row: Row, bytes: number, nowMs: number): string | null {
     if (!isEncodable(row)) return "row_unfit";
     if (row.kind === "reject") {
       const { quarantine } = this.#usage.bytes;
       if (!this.#budget.admit(row.code, bytes, quarantine, nowMs)) return "quarantine_full";
     }
-    return this.#makeRoom(table, bytes) ? null : "outbox_full";
+    return this.#makeRoom(name, bytes) ? null : "outbox_full";
   }
 
-  #makeRoom(table: OutboxTable, bytes: number): boolean {
+  #makeRoom(name: LaneName, bytes: number): boolean {
     const { bytesMax } = this.#options;
     if (bytes > bytesMax) return false;
     while (this.#bytes + bytes > bytesMax) {
       if (this.#compact()) continue;
-      const victim = this.#victimOf(table);
+      const victim = this.#victimOf(name);
       if (victim === null) return false;
       victim.lane.trim(victim.stream, victim.at, "outbox_full");
     }
@@ -262,14 +278,14 @@ export class Outbox {
   }
 
   /** The oldest unsent rows among those that matter least. */
-  #victimOf(table: OutboxTable) {
+  #victimOf(name: LaneName) {
     // What could not be read never displaces what could.
-    const tables =
-      table === "quarantine" ? [table] : TRIM_ORDER.slice(0, TRIM_ORDER.indexOf(table) + 1);
-    for (const candidate of tables) {
+    const names =
+      name === "quarantine" ? [name] : TRIM_ORDER.slice(0, TRIM_ORDER.indexOf(name) + 1);
+    for (const candidate of names) {
       let oldest: ({ lane: Lane } & NonNullable<ReturnType<Lane["oldestUnsent"]>>) | null = null;
       for (const lane of this.#lanes) {
-        const unsent = lane.table === candidate ? lane.oldestUnsent() : null;
+        const unsent = lane.name === candidate ? lane.oldestUnsent() : null;
         if (unsent === null || (oldest && oldest.entry.sinceMs <= unsent.entry.sinceMs)) continue;
         oldest = { lane, ...unsent };
       }
@@ -279,7 +295,9 @@ export class Outbox {
   }
 
   #nextLive(nowMs: number, window: number): Parcel | null {
-    const found = this.#inTurn(this.#liveTurn, (lane) => lane.nextLive(nowMs, window));
+    const found = this.#inTurn(this.#liveTurn, (lane) =>
+      lane.name === "backfill" ? null : lane.nextLive(nowMs, window),
+    );
     if (found === null) return null;
     this.#liveTurn = found.turn;
     this.#liveRun++;
@@ -292,6 +310,15 @@ export class Outbox {
     if (found === null) return null;
     this.#drainingTurn = found.turn;
     return found.parcel;
+  }
+
+  #nextBackfill(nowMs: number, window: number): Parcel | null {
+    const few = Math.min(window, BACKFILL_WINDOW);
+    const found = this.#inTurn(this.#backfillTurn, (lane) =>
+      lane.name === "backfill" ? lane.nextLive(nowMs, few) : null,
+    );
+    if (found !== null) this.#backfillTurn = found.turn;
+    return found?.parcel ?? null;
   }
 
   /** Asks each lane once, beginning with number `turn`; returns the first answer and whose turn is next. */
@@ -313,21 +340,24 @@ export class Outbox {
     return null;
   }
 
-  #lane(account: string, table: OutboxTable): Lane {
+  #lane(account: string, name: LaneName): Lane {
     let lanes = this.#byAccount.get(account);
     if (lanes === undefined) this.#byAccount.set(account, (lanes = {}));
-    return (lanes[table] ??= this.#addLane(account, table));
+    return (lanes[name] ??= this.#addLane(account, name));
   }
 
-  #addLane(account: string, table: OutboxTable): Lane {
-    const { rowsPerBatch, sealAfterMs, onEvent, ...rest } = this.#options;
+  #addLane(account: string, name: LaneName): Lane {
+    const { rowsPerBatch, sealAfterMs, backlogAfterMs, onEvent, ...rest } = this.#options;
+    const table = name === "backfill" ? "trade" : name;
     const options = {
       ...rest,
+      // Waiting is all that refilled trades have to do; set apart, they would have a share of the link.
+      backlogAfterMs: name === "backfill" ? Infinity : backlogAfterMs,
       rowsPerBatch: rowsPerBatch[table],
       sealAfterMs: sealAfterMs[table],
       onEvent: onEvent ?? (() => undefined),
     };
-    const lane = new Lane(account, table, options, this.#usage);
+    const lane = new Lane(account, name, options, this.#usage);
     this.#lanes.push(lane);
     return lane;
   }
@@ -335,7 +365,7 @@ export class Outbox {
 
 function parcelOf(lane: Lane, { stream, sent }: { stream: OutStream; sent: SentEntry }): Parcel {
   const { number, packed: bytes, entry } = sent;
-  const { account, table } = lane;
+  const { account, name: table } = lane;
   const { firstMs } = entry;
   return { stream: stream.id, number, bytes, table, account, rows: rowsOf(entry), firstMs };
 }

@@ -4,6 +4,8 @@ import type { Table } from "../../shared/table.ts";
 import type { Row } from "./stream.ts";
 
 export type OutboxTable = Exclude<Table, "frame">;
+/** A lane for each table, and one for trades that a broker's REST told later. */
+export type LaneName = OutboxTable | "backfill";
 
 /** Objects of 17 to 20 fields, numbers boxed; a book's 40 levels. Texts come on top. */
 const FIXED_BYTES = { trade: 320, book: 768, status: 320, quarantine: 200 };

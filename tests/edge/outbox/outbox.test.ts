@@ -172,6 +172,46 @@ describe("a backlog", () => {
   });
 });
 
+describe("refilled trades", () => {
+  test("travel as trades in a stream of their own, and have a ledger of their own", () => {
+    const { outbox } = makeOutbox();
+    outbox.pushBackfill(ACCOUNT, 3, trade({ capture: 1 }), 0);
+    outbox.push(ACCOUNT, 3, trade({ capture: 1 }), 0);
+    const [live, refilled] = sendAll(outbox, 100);
+    expect(readHeader(live!.bytes)).toMatchObject({ table: "trade", origin: "live", epoch: 3 });
+    expect(readHeader(refilled!.bytes)).toMatchObject({
+      table: "trade",
+      origin: "backfill",
+      epoch: 3,
+    });
+    expect(refilled!.stream).not.toBe(live!.stream);
+    commit(outbox, refilled!);
+    const counted = { received: 1, committed: 1, held: 0 };
+    expect(outbox.ledgerOf(ACCOUNT, "backfill")).toMatchObject(counted);
+    expect(outbox.ledgerOf(ACCOUNT, "trade")).toMatchObject({ received: 1, committed: 0, held: 1 });
+  });
+
+  test("wait while anything else is due, and one batch at a time is under way", () => {
+    const { outbox } = makeOutbox({ rowsPerBatch: ones() });
+    for (let epoch = 1; epoch <= 3; epoch++) outbox.pushBackfill(ACCOUNT, epoch, trade(), 0);
+    for (let i = 0; i < 5; i++) outbox.push(ACCOUNT, i, trade(), 5500);
+    const tables = () => sendAll(outbox, 6000, 99).map(({ table }) => table);
+    expect(tables()).toEqual([...Array<string>(5).fill("trade"), "backfill"]);
+    expect(tables()).toEqual([]);
+  });
+
+  test("get no share of the link, however long they wait", () => {
+    const { outbox, events } = makeOutbox({ rowsPerBatch: ones() });
+    for (let epoch = 1; epoch <= 3; epoch++) outbox.pushBackfill(ACCOUNT, epoch, trade(), 0);
+    for (let i = 0; i < 20; i++) {
+      outbox.push(ACCOUNT, i, trade(), 60_000);
+      const parcel = outbox.next(60_000, 99)!;
+      expect(parcel.table).toBe("trade");
+    }
+    expect(events.filter(({ event }) => event === "backlog_set_apart")).toEqual([]);
+  });
+});
+
 describe("a full outbox", () => {
   const small = { bytesMax: 40_000, quarantineShare: 1 };
 
@@ -196,6 +236,20 @@ describe("a full outbox", () => {
     expect(outbox.ledger().lost).toBeGreaterThan(30);
     expect(outbox.stats(400).bytes).toBeLessThanOrEqual(small.bytesMax);
     expect(isBalanced(outbox.ledger())).toBe(true);
+  });
+
+  test("gives up refilled trades before anything else, and nothing for them", () => {
+    const { outbox } = makeOutbox(small);
+    for (let i = 0; i < 10; i++) outbox.pushBackfill(ACCOUNT, i, trade(), 0);
+    for (let i = 0; i < 20; i++) outbox.push(ACCOUNT, i, book(), 0);
+    for (let i = 0; outbox.ledgerOf(ACCOUNT, "book").lost === 0; i++) {
+      outbox.push(`kis:${i}`, 1, book(), i);
+    }
+    expect(outbox.ledgerOf(ACCOUNT, "backfill")).toMatchObject({ received: 10, lost: 10 });
+    const { lost } = outbox.ledger();
+    outbox.pushBackfill(ACCOUNT, 1, trade(), 500);
+    expect(outbox.ledgerOf(ACCOUNT, "backfill").lost).toBe(11);
+    expect(outbox.ledger().lost).toBe(lost + 1);
   });
 
   test("packs what it has before it gives up anything", () => {
