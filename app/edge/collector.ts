@@ -14,6 +14,7 @@ import { sumOf } from "../shared/tick.ts";
 import type { Reject, RejectCode, Tick } from "../shared/tick.ts";
 import type { Feed, FeedSink, Registration } from "./feed/feed.ts";
 import { Sequencer } from "./feed/sequencer.ts";
+import { SessionLog } from "./feed/session-log.ts";
 import { LeaseClock } from "./lease-clock.ts";
 import type { Doubt, Moment, Terms } from "./lease-clock.ts";
 import type { Outbox } from "./outbox/outbox.ts";
@@ -60,6 +61,7 @@ export class Collector {
   readonly #feed: Feed;
   #state: State = { name: "claiming", told: "" };
   readonly #sequencer: Sequencer;
+  readonly #sessions = new SessionLog();
   #plan: readonly Registration[] = [];
   /** Resolves when the socket of the lease before is gone. */
   #feedGone: Promise<void> = Promise.resolve();
@@ -82,6 +84,8 @@ export class Collector {
       reject: (reject) => this.#refuse(reject),
       registering: (registration) => this.#sequencer.registering(registration),
       ...(options.keepFrame ? { frame: options.keepFrame } : {}),
+      moved: (line, to, code) => this.#sessions.moved(line, to, this.#marketMs(), code),
+      heard: (line, edgeRecvMs) => this.#heard(line, edgeRecvMs),
     };
     this.#feed = options.createFeed(sink, (cap) => (this.#cap = cap));
   }
@@ -106,6 +110,9 @@ export class Collector {
     this.#state = { name: "stopped" };
     const { account, holder, ask } = this.#options;
     if (held) await ask(account, holder, "release").catch(() => undefined);
+    else if (this.#sessions.told().length > 0) {
+      await ask(account, holder, "report").catch(() => undefined);
+    }
   }
 
   /** What the hub shows of this account. */
@@ -113,6 +120,7 @@ export class Collector {
     const { account, clock, outbox } = this.#options;
     const feed = this.#feed.state();
     const nowMs = clock.nowMs();
+    const sessions = this.#sessions.told();
     const age = (thenMs: number) => (thenMs > 0 ? nowMs - thenMs : null);
     return {
       feed: feed.name,
@@ -123,6 +131,7 @@ export class Collector {
       lease: this.#state.name,
       ...(this.#cap === undefined ? {} : { cap: this.#cap }),
       ...(this.#state.name === "holding" ? { assignmentEpoch: this.#state.assignmentEpoch } : {}),
+      ...(sessions.length === 0 ? {} : { sessions }),
       ledger: sumOf(LANES.map((table) => outbox.ledgerOf(account, table))),
     };
   }
@@ -141,7 +150,10 @@ export class Collector {
       const wish = WISHES[this.#state.name];
       if (wish === "release") await this.#feedGone;
       const asked = this.#now();
-      this.#hear(wish, asked, await ask(account, holder, wish));
+      const told = this.#sessions.told();
+      const standing = await ask(account, holder, wish);
+      this.#sessions.confirm(told);
+      this.#hear(wish, asked, standing);
     } catch (error) {
       // The uplink tells of its own failures. An exclusive lease outlives them: the outbox is the limit.
       if (!(error instanceof TickhubError)) throw error;
@@ -230,6 +242,7 @@ export class Collector {
   }
 
   #dropFeed(state: string, reason: string): void {
+    this.#sessions.end("LEASE_LOST");
     this.#feed.destroy();
     this.#feedGone = this.#feed.stop();
     this.#tell(state, 0);
@@ -239,6 +252,15 @@ export class Collector {
   #now(): Moment {
     const { clock } = this.#options;
     return { monoMs: clock.monoMs(), wallMs: clock.nowMs() };
+  }
+
+  #marketMs(): number {
+    return this.#options.market(this.#options.clock.nowMs());
+  }
+
+  /** What lay in the socket while this process was stopped is no sign of life. */
+  #heard(line: string, edgeRecvMs: number): void {
+    if (this.#doubt() === null) this.#sessions.heard(line, this.#options.market(edgeRecvMs));
   }
 
   #take(ticks: readonly Tick[]): void {

@@ -288,6 +288,70 @@ describe("a collector", () => {
     expect(outbox.ledgerOf("kis:1", "quarantine").received).toBe(1);
   });
 
+  it("tells of its socket's life until the hub has heard its end, a lost lease being one", async () => {
+    collector.start();
+    await beat();
+    const fromMs = clock.nowMs();
+    feed.sink.moved!("all", "live", null);
+    await beat();
+    feed.sink.heard!("all", clock.nowMs());
+    answer = () => ({ ...granted(), assignmentEpoch: 2 });
+    await beat();
+    const open = { no: 1, fromMs, heardMs: fromMs + 1_000 };
+    expect(collector.status().sessions).toEqual([{ ...open, toMs: null, code: null }]);
+    answer = () => standing("lost");
+    await beat();
+    const closed = { ...open, toMs: open.heardMs, code: "LEASE_LOST" };
+    expect(collector.status().sessions).toEqual([closed]);
+    answer = away;
+    await beat();
+    feed.sink.moved!("all", "away", "FEED_CLOSED");
+    expect(collector.status().sessions).toEqual([closed]);
+    answer = () => standing("waiting");
+    await beat();
+    expect(collector.status().sessions).toBeUndefined();
+  });
+
+  it("that was stopped does not take what lay in its socket for a sign of life", async () => {
+    answer = () => ({ ...granted(), ...terms("exclusive", 10_000) });
+    collector.start();
+    await beat();
+    feed.sink.moved!("all", "live", null);
+    const fromMs = clock.nowMs();
+    clock.stop(12_000);
+    feed.sink.heard!("all", clock.nowMs());
+    const closed = { no: 1, fromMs, heardMs: fromMs, toMs: fromMs, code: "LEASE_LOST" };
+    expect(collector.status().sessions).toEqual([closed]);
+  });
+
+  it("does not take an answer for one to what happened after the question", async () => {
+    collector.start();
+    await beat();
+    feed.sink.moved!("all", "live", null);
+    const late = Promise.withResolvers<Standing>();
+    answer = () => late.promise as never;
+    await beat();
+    feed.sink.moved!("all", "away", "FEED_CLOSED");
+    late.resolve(granted());
+    await settled();
+    expect(collector.status().sessions).toMatchObject([{ no: 1, code: "FEED_CLOSED" }]);
+    answer = granted;
+    await beat();
+    expect(collector.status().sessions).toBeUndefined();
+  });
+
+  it("without a lease has its last word all the same", async () => {
+    collector.start();
+    await beat();
+    feed.sink.moved!("all", "live", null);
+    answer = () => standing("lost");
+    await beat();
+    feed.gone.resolve(undefined);
+    await collector.stopFeed();
+    await collector.release();
+    expect(wishes.at(-1)).toBe("report");
+  });
+
   it("tells of refused records once a heartbeat, with their count", async () => {
     collector.start();
     await beat();

@@ -14,6 +14,9 @@ export interface Registration {
   channel: Channel;
 }
 
+/** How one of a feed's sockets stands: nothing is planned for it, not all of that is registered, or it is. */
+export type LineState = "unplanned" | "away" | "live";
+
 /** Where a feed puts what it reads. Called on the socket's own turn: return quickly, never throw. */
 export interface FeedSink {
   /** The records of one frame, in its order, `capture` and `chain` still 0. */
@@ -27,6 +30,10 @@ export interface FeedSink {
    * tapes. A view of the socket's buffer: copy what is kept.
    */
   frame?(bytes: Uint8Array, edgeRecvMs: number, marketMs: number): void;
+  /** The socket named `line` moved; `code` says why it is gone. A registration that changes is no move. */
+  moved?(line: string, to: LineState, code: string | null): void;
+  /** A message of any kind came over `line`; after its records. */
+  heard?(line: string, edgeRecvMs: number): void;
 }
 
 /**

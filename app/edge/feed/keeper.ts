@@ -8,7 +8,7 @@ import type { ErrorCode } from "../../shared/errors.ts";
 import type { Emit } from "../../shared/events.ts";
 import { Backoff } from "./backoff.ts";
 import type { Wait } from "./backoff.ts";
-import type { FeedState, Registration } from "./feed.ts";
+import type { FeedSink, FeedState, Registration } from "./feed.ts";
 
 /**
  * The wait that follows an ending: after a goodbye, after a drop (the broker may hold the slot a while),
@@ -66,6 +66,9 @@ export const NEVER_OPENED: Ending = {
 
 export interface KeeperOptions {
   source: string;
+  /** What the sink calls this socket. */
+  line: string;
+  sink: FeedSink;
   url: string;
   clock: Clock;
   emit: Emit;
@@ -112,6 +115,7 @@ export class Keeper {
     this.#plan = plan;
     if (plan.length === 0) this.#session?.leave();
     else this.#session?.replan(plan);
+    if (!this.#session) this.#tellAway(null);
     if (this.#state.name === "idle") this.#resume?.();
   }
 
@@ -132,6 +136,7 @@ export class Keeper {
     while (!this.#isLeaving) {
       if (this.#plan.length === 0) {
         this.#state = { name: "idle" };
+        this.#tellAway(null);
         await this.#pause();
         continue;
       }
@@ -152,8 +157,9 @@ export class Keeper {
   }
 
   async #connect(): Promise<Ending> {
-    const { source, url, clock, emit } = this.#options;
+    const { source, line, sink, url, clock, emit } = this.#options;
     this.#unsettledMs = clock.monoMs();
+    this.#tellAway(null);
     let openedMs: number | undefined;
     this.#state = { name: "connecting", attempt: this.#backoff.failures + 1 };
     const session = this.#options.session(this.#plan, {
@@ -161,7 +167,10 @@ export class Keeper {
         openedMs = clock.monoMs();
         emit({ event: "feed_opened", source, url });
       },
-      heard: (edgeRecvMs) => (this.#lastFrameMs = edgeRecvMs),
+      heard: (edgeRecvMs) => {
+        this.#lastFrameMs = edgeRecvMs;
+        sink.heard?.(line, edgeRecvMs);
+      },
       registered: (confirmed, wanted, settled) => {
         this.#registered(confirmed, wanted, settled);
       },
@@ -170,6 +179,7 @@ export class Keeper {
     const ending = await session.run();
     this.#session = undefined;
     const { code, reason } = ending;
+    this.#tellAway(code);
     if (openedMs !== undefined) {
       emit({ event: "feed_closed", source, code, reason, openMs: clock.monoMs() - openedMs });
     }
@@ -177,8 +187,14 @@ export class Keeper {
     return ending;
   }
 
+  /** There is no socket, or none that is registered yet. */
+  #tellAway(code: ErrorCode | null): void {
+    const { line, sink } = this.#options;
+    sink.moved?.(line, this.#plan.length === 0 ? "unplanned" : "away", code);
+  }
+
   #registered(confirmed: number, wanted: number, settled: boolean): void {
-    const { source, clock, emit } = this.#options;
+    const { source, line, sink, clock, emit } = this.#options;
     if (!settled) {
       if (this.#state.name === "live") this.#unsettledMs = clock.monoMs();
       this.#state = { name: "subscribing", confirmed, wanted };
@@ -188,6 +204,7 @@ export class Keeper {
       const tookMs = clock.monoMs() - this.#unsettledMs;
       emit({ event: "feed_subscribed", source, registrations: confirmed, tookMs });
       this.#state = { name: "live", sinceMs: clock.nowMs(), registrations: confirmed };
+      sink.moved?.(line, "live", null);
     }
     this.#backoff.live(clock.monoMs());
   }

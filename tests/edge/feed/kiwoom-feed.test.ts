@@ -164,16 +164,18 @@ let feed: Feed;
 let events: Event[];
 let rows: (Tick | Reject)[];
 let registering: string[];
+let moves: string[];
 const sink: FeedSink = {
   ticks: (ticks) => rows.push(...ticks),
   reject: (reject) => rows.push(reject),
   registering: ({ symbol, channel }) => registering.push(`${symbol} ${channel}`),
+  moved: (name, to, code) => moves.push([name, to, ...(code === null ? [] : [code])].join(" ")),
 };
 
 beforeEach(async () => {
   clock = new FakeClock();
   broker = await Broker.start();
-  [events, rows, registering] = [[], [], []];
+  [events, rows, registering, moves] = [[], [], [], []];
 });
 
 afterEach(async () => {
@@ -622,6 +624,24 @@ describe("a new plan", () => {
     feed.replan(symbols(2, "trade"));
     await runUntil(isLive);
     expect(broker.lines).toHaveLength(2);
+  });
+
+  it("is told as a move of the sockets it opens and closes, and of no other", async () => {
+    await startLive(symbols(1, "trade"));
+    feed.replan([...symbols(2, "trade"), one("NVDA", "trade", "NAS")]);
+    await line(0, US);
+    await runUntil(isLive);
+    feed.replan(symbols(3, "trade"));
+    await runUntil(() => isLive() && broker.on(US)[0]!.isGone);
+    await stop();
+    const of = (name: string) => new Set(moves.filter((move) => move.startsWith(name)));
+    expect([...of("us")]).toEqual([
+      "us unplanned",
+      "us away",
+      "us live",
+      "us unplanned FEED_CLOSED",
+    ]);
+    expect([...of("dom")]).toEqual(["domestic away", "domestic live", "domestic away FEED_CLOSED"]);
   });
 
   it("opens the US socket with the first US symbol and closes it with the last", async () => {

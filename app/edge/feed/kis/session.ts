@@ -67,6 +67,8 @@ export function createKisFeed(options: KisFeedOptions): Feed {
   };
   const keeper = new Keeper({
     source: options.source,
+    line: "all",
+    sink: options.sink,
     url: account.wsUrl,
     clock: options.clock,
     emit: options.emit,
@@ -203,11 +205,11 @@ class KisSession implements Session {
   #message(bytes: Uint8Array): void {
     const { decoder, sink, source, emit } = this.#account;
     const at = this.#now();
-    this.#progress.heard(at.edgeRecvMs);
     const frame = decoder.decode(bytes, at);
     if (frame.kind === "pingpong") this.#socket?.send(bytes);
     else if (frame.kind === "ack") this.#acked(frame);
     else deliver(sink, frame, bytes, at);
+    this.#progress.heard(at.edgeRecvMs);
     if (frame.kind !== "data") return;
     for (const { trId, width, knownWidth } of frame.drifts) {
       const known = String(knownWidth);

@@ -86,6 +86,8 @@ export function createKiwoomFeed(options: KiwoomFeedOptions): Feed {
     };
     return new Keeper({
       source: options.source,
+      line,
+      sink: options.sink,
       url: wsUrl,
       clock: options.clock,
       emit: options.emit,
@@ -221,10 +223,10 @@ class KiwoomSession implements Session {
   #message(bytes: Uint8Array): void {
     const { decoder, sink, source, emit } = this.#account;
     const at = this.#now();
-    this.#progress.heard(at.edgeRecvMs);
     const frame = decoder.decode(bytes, at);
     if (frame.kind === "data" || frame.kind === "reject") deliver(sink, frame, bytes, at);
     else this.#control(frame, bytes);
+    this.#progress.heard(at.edgeRecvMs);
     if (frame.kind !== "data") return;
     for (const { type, fid } of frame.drifts) {
       emit({ event: "feed_drifted", source, record: type, width: `FID ${fid}`, known: "none" });
