@@ -22,6 +22,9 @@ function troublesOf(picture: Picture): string[] {
   const troubles: string[] = [];
   if (!picture.database.ok) troubles.push(`database ${picture.database.code}`);
   if (!picture.total.isBalanced) troubles.push("the books do not balance");
+  for (const { account, check, detail } of picture.unbalanced) {
+    troubles.push(`${account}: the books are wrong (${check}, ${detail})`);
+  }
   if (picture.total.lost > 0) troubles.push(`${grouped(picture.total.lost)} records declared lost`);
   for (const { account, lease, edge } of picture.accounts) {
     if (!lease?.holder) troubles.push(`${account}: nobody collects`);

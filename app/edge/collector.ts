@@ -117,12 +117,13 @@ export class Collector {
 
   /** What the hub shows of this account. */
   status(): AccountStatus {
-    const { account, clock, outbox } = this.#options;
+    const { account, holder, clock, outbox } = this.#options;
     const feed = this.#feed.state();
     const nowMs = clock.nowMs();
     const sessions = this.#sessions.told();
     const age = (thenMs: number) => (thenMs > 0 ? nowMs - thenMs : null);
     return {
+      holder,
       feed: feed.name,
       ...("code" in feed ? { code: feed.code } : {}),
       ...(feed.name === "live" ? { registrations: feed.registrations } : {}),

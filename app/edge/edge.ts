@@ -5,17 +5,17 @@ import { randomUUID } from "node:crypto";
 import { hostname } from "node:os";
 import { Gauge } from "prom-client";
 import type { Clock } from "../shared/clock.ts";
-import { sleep } from "../shared/clock.ts";
+import { every, sleep } from "../shared/clock.ts";
 import type { Emit } from "../shared/events.ts";
 import type { EdgeStatus, Wish } from "../shared/gateway-protocol.ts";
 import type { MarketClock } from "../shared/market-clock.ts";
 import type { Reporter } from "../shared/report.ts";
-import { isBalanced } from "../shared/tick.ts";
 import type { Ledger } from "../shared/tick.ts";
 import { Collector } from "./collector.ts";
 import type { Feed, FeedSink } from "./feed/feed.ts";
 import { createKisFeed } from "./feed/kis/session.ts";
 import { createKiwoomFeed } from "./feed/kiwoom/session.ts";
+import { LedgerWatch } from "./ledger-watch.ts";
 import type { OutboxEvent } from "./outbox/events.ts";
 import { Outbox, OUTBOX_DEFAULTS } from "./outbox/outbox.ts";
 import type { HeldSpan } from "./outbox/outbox.ts";
@@ -78,6 +78,7 @@ export async function startEdge(options: EdgeOptions): Promise<Edge> {
     mintStream: randomUUID,
     onEvent: (event) => tell(event, reporter.emit),
   });
+  const books = new LedgerWatch(outbox, reporter.emit);
   const sender = new Sender({
     url: options.hubUrl,
     edge,
@@ -120,7 +121,7 @@ export async function startEdge(options: EdgeOptions): Promise<Edge> {
       uplink: { ...uplink },
       accounts: Object.fromEntries(collectors.map((one) => [one.account, one.status()])),
       ledger,
-      balanced: isBalanced(ledger),
+      balanced: books.look(),
       heldSpans: outbox.heldSpans(),
       p50Ms: uplink.p50Ms,
       p99Ms: uplink.p99Ms,
@@ -136,6 +137,7 @@ export async function startEdge(options: EdgeOptions): Promise<Edge> {
   );
   sender.start();
   for (const collector of collectors) collector.start();
+  const looking = every(clock, LEDGER_LOOK_MS, () => void books.look());
   return {
     statusUrl: server.url,
     report,
@@ -146,6 +148,7 @@ export async function startEdge(options: EdgeOptions): Promise<Edge> {
         Promise.all(collectors.map((collector) => collector.release())),
         sleep(clock, RELEASE_MS),
       ]);
+      looking.cancel();
       const last = report();
       await sender.stop();
       await server.close();
@@ -154,6 +157,7 @@ export async function startEdge(options: EdgeOptions): Promise<Edge> {
   };
 }
 
+const LEDGER_LOOK_MS = 1_000;
 /** A hub that is away does not hold up our end; it finds the dead link by itself. */
 const RELEASE_MS = 2_000;
 

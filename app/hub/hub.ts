@@ -19,6 +19,7 @@ import { TAILSCALE_SOCKET, TailnetIdentity } from "./ingest/identity.ts";
 import { Leases } from "./lease/leases.ts";
 import type { LeaseTimings } from "./lease/leases.ts";
 import type { PlanAccount, PlanSymbol } from "./lease/planner.ts";
+import { Conservation } from "./query/conservation.ts";
 import { LiveView } from "./query/live.ts";
 import { Overview } from "./query/overview.ts";
 import { pictureOf } from "./query/picture.ts";
@@ -93,6 +94,7 @@ export async function startHub(options: HubOptions): Promise<Hub> {
     await core.identity.look();
     await whenReachable(options, () => prepare(core));
     core.state.ready = true;
+    core.conservation.start();
     core.emit({ event: "hub_listening", url });
     return {
       url,
@@ -130,6 +132,7 @@ function createCore(options: HubOptions) {
     overview: new Overview(pool, clock, (code, reason) =>
       emit({ event: "database_failed", code, reason }),
     ),
+    conservation: new Conservation({ pool, clock, emit }),
     admission: new Admission(options.edges, options.edgeAccounts),
     identity: new TailnetIdentity({
       tags: options.edgeTags ?? new Map(),
@@ -223,12 +226,14 @@ async function look(core: Core, gateway: Gateway): Promise<Picture> {
     latency: latency.percentiles(clock.monoMs()),
     planned: leases.planned(),
     connections: countByEdge(gateway),
+    unbalanced: core.conservation.wrong(),
   });
 }
 
 async function stop(core: Core, gateway: Gateway, web: WebServer): Promise<void> {
   await gateway.stop(STOP_MS);
   gateway.terminate();
+  await core.conservation.stop();
   await web.close();
   await core.pool.end();
 }

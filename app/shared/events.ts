@@ -44,6 +44,13 @@ export interface EventFields {
   migration_applied: { name: string; tookMs: number };
   migration_skipped: { name: string; reason: string };
   // Any process
+  ledger_unbalanced: {
+    account: string;
+    table: string;
+    check: string;
+    records: number;
+    detail: string;
+  };
   process_started: { role: string; version: string };
   process_stopping: { role: string; signal: string };
   process_stopped: { role: string; held: number };
@@ -140,6 +147,11 @@ export const EVENTS = {
   database_failed: { level: "error", says: "The database failed", labels: ["code"] },
   migration_applied: { level: "info", says: "A migration was applied", labels: [] },
   migration_skipped: { level: "info", says: "A migration was skipped", labels: [] },
+  ledger_unbalanced: {
+    level: "error",
+    says: "The books are wrong: a record is not accounted for",
+    labels: ["account", "check"],
+  },
   process_started: { level: "info", says: "The process started", labels: [] },
   process_stopping: { level: "info", says: "The process stops", labels: [] },
   process_stopped: { level: "info", says: "The process stopped", labels: [] },

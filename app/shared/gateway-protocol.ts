@@ -64,6 +64,8 @@ export type RefillAnswer = z.infer<typeof refillAnswer>;
 
 /** How one account does at its edge. */
 const accountStatus = z.looseObject({
+  /** Whose streams the ledger is of. */
+  holder: uuid.optional(),
   /** Name of the feed's state, and its error code where it waits or stopped. */
   feed: z.string(),
   code: z.string().optional(),

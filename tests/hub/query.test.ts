@@ -107,6 +107,7 @@ describe("the picture", () => {
       ["kis", 1],
       ["kiwoom", 1],
     ]),
+    unbalanced: [],
   };
 
   test("adds what edges hold to what the hub stored, and the sum holds", () => {

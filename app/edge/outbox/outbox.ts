@@ -5,6 +5,8 @@
 import { isEncodable } from "../../shared/batch.ts";
 import { sumOf } from "../../shared/tick.ts";
 import type { Ledger, Trade } from "../../shared/tick.ts";
+import { auditLane } from "./audit.ts";
+import type { Imbalance } from "./audit.ts";
 import { ByteRate } from "./byte-rate.ts";
 import type { OutboxEvent } from "./events.ts";
 import { Lane, type Settlement, type Usage } from "./lane.ts";
@@ -198,6 +200,11 @@ export class Outbox {
 
   ledgerOf(account: string, table: LaneName): Ledger {
     return sumOf([this.#byAccount.get(account)?.[table]?.ledger ?? []].flat());
+  }
+
+  /** Lanes whose books are wrong: none, unless we have a bug. */
+  audit(): Imbalance[] {
+    return this.#lanes.flatMap((lane) => auditLane(lane) ?? []);
   }
 
   /** What is still held, per lane; what an edge prints when it has to go. */

@@ -5,6 +5,7 @@ import type { Percentiles } from "../../shared/latency.ts";
 import type { Ledger } from "../../shared/tick.ts";
 import { isBalanced, sumOf } from "../../shared/tick.ts";
 import type { SeenStatus } from "./live.ts";
+import type { Imbalance } from "./stream-audit.ts";
 import type { Books, DatabaseHealth, LeaseRow, StoredLedger } from "./overview.ts";
 
 export interface EdgePicture {
@@ -42,6 +43,8 @@ export interface Picture {
   latency: Percentiles;
   /** The conservation sum over all accounts: the hub's books and what the edges hold beside. */
   total: Ledger & { isBalanced: boolean };
+  /** Books that were found wrong at the last check, stream by stream and against the edges. */
+  unbalanced: readonly Imbalance[];
 }
 
 export interface PictureInput {
@@ -55,6 +58,7 @@ export interface PictureInput {
   latency: Percentiles;
   planned: ReadonlyMap<string, number>;
   connections: ReadonlyMap<string, number>;
+  unbalanced: Picture["unbalanced"];
 }
 
 export function pictureOf(input: PictureInput): Picture {
@@ -79,6 +83,7 @@ export function pictureOf(input: PictureInput): Picture {
     rows: rowsByTable(books.ledgers),
     latency: input.latency,
     total: judged(totalOf(accounts)),
+    unbalanced: input.unbalanced,
   };
 }
 

@@ -54,7 +54,8 @@ export function createHubMetrics(registry: Registry): HubMetrics {
         if (status.outbox?.bytes !== undefined) bytes.set({ edge }, status.outbox.bytes);
       }
       const edgesBalance = picture.accounts.every(({ edge }) => edge?.isBalanced !== false);
-      balanced.set(picture.total.isBalanced && edgesBalance ? 1 : 0);
+      const isProven = picture.unbalanced.length === 0;
+      balanced.set(picture.total.isBalanced && edgesBalance && isProven ? 1 : 0);
       database.set(picture.database.ok ? 1 : 0);
       connections.set(gateway.connections);
       inFlight.set(gateway.inFlightBytes);

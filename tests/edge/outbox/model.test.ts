@@ -94,6 +94,7 @@ class Model {
     }
     const sentRows = this.#unsettled.reduce((rows, parcel) => rows + parcel.rows, 0);
     if (!isBalanced(ledger)) throw new Error("unbalanced");
+    if (this.outbox.audit().length > 0) throw new Error("what is held is not what lies there");
     if (ledger.received !== this.#pushed) throw new Error("received");
     if (settled !== this.#settled) throw new Error("settled");
     if (ledger.held < sentRows) throw new Error("something sent was given up");

@@ -62,7 +62,7 @@ function draw(picture) {
   );
   for (const name of SUMS)
     document.querySelector(`[data-sum=${name}]`).textContent = count(total[name]);
-  drawBalance(total, accounts);
+  drawBalance(total, accounts, picture.unbalanced);
   byId("trades").textContent = count(stored.trade ?? 0);
   byId("books").textContent = count(stored.book ?? 0);
   byId("rate").textContent = rateOf(picture);
@@ -73,11 +73,11 @@ function draw(picture) {
   if (trades.length > 0) filter();
 }
 
-function drawBalance(total, accounts) {
+function drawBalance(total, accounts, unbalanced) {
   const wrong = accounts.filter(({ hub, edge }) => !hub.isBalanced || edge?.isBalanced === false);
-  const balanced = total.isBalanced && wrong.length === 0;
+  const balanced = total.isBalanced && wrong.length === 0 && unbalanced.length === 0;
   const off = total.received - SUMS.slice(1).reduce((sum, name) => sum + total[name], 0);
-  const names = wrong.map(({ account }) => account).join(", ");
+  const names = [...new Set([...wrong, ...unbalanced].map(({ account }) => account))].join(", ");
   const text = balanced ? "✓ balanced" : `✗ unbalanced by ${number.format(off)} ${names}`;
   pill(byId("balance"), text, balanced ? "good" : "bad");
 }
