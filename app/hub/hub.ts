@@ -244,7 +244,7 @@ async function prepare({ pool, clock, reporter, leases, state }: Core): Promise<
   state.system = await readSystem(pool);
 }
 
-/** Runs `prepare` again until the database is there or the time is over. Throws DATABASE_UNREACHABLE. */
+/** Runs `prepare` again until the database is there, with room and time for it, or our time is over. */
 async function whenReachable(options: HubOptions, prepare: () => Promise<void>): Promise<void> {
   const { clock, reporter, databaseWaitMs = DATABASE_WAIT_MS } = options;
   const untilMs = clock.monoMs() + databaseWaitMs;
@@ -254,7 +254,7 @@ async function whenReachable(options: HubOptions, prepare: () => Promise<void>):
       return;
     } catch (thrown) {
       const error = asDatabaseError(thrown);
-      const isAway = error instanceof TickhubError && error.code === "DATABASE_UNREACHABLE";
+      const isAway = error instanceof TickhubError && error.retry;
       if (!isAway || clock.monoMs() >= untilMs) throw error;
       if (attempt === 1) {
         reporter.emit({ event: "database_failed", code: error.code, reason: codeOf(thrown) });

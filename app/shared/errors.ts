@@ -46,9 +46,17 @@ export const ERRORS = {
     retry: true,
     hint: "The database answered with an error, named in the message; nothing was stored. Look at its log.",
   },
+  DATABASE_FULL: {
+    retry: true,
+    hint: "The database has no room left, named in the message. Free or add disk; edges hold and go on by themselves.",
+  },
+  DATABASE_SLOW: {
+    retry: true,
+    hint: "The database did not finish in time; nothing was stored. Look for a lock, or at its disk.",
+  },
   DATABASE_BUSY: {
     retry: true,
-    hint: "More batches wait for the database than this process may hold; the sender tries again.",
+    hint: "More batches wait for the database, or longer, than this process allows; the sender tries again.",
   },
   DATABASE_REPLACED: {
     retry: false,

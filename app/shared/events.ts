@@ -39,6 +39,7 @@ export interface EventFields {
     quarantined: number;
     tookMs: number;
   };
+  quarantine_overflowed: { source: string; count: number };
   batch_refused: { edge: string; account: string; code: string; stream: string; number: number };
   database_failed: { code: string; reason: string };
   migration_applied: { name: string; tookMs: number };
@@ -142,6 +143,12 @@ export const EVENTS = {
     says: "Rows were committed",
     labels: ["account", "table"],
     adds: "rows",
+  },
+  quarantine_overflowed: {
+    level: "error",
+    says: "Records beyond the quarantine's budget were only counted",
+    labels: ["source"],
+    adds: "count",
   },
   batch_refused: { level: "error", says: "A batch was refused", labels: ["code"] },
   database_failed: { level: "error", says: "The database failed", labels: ["code"] },

@@ -1,5 +1,5 @@
 // Connections to the hub's database: one way to open a pool, with limits that end a half-open link,
-// and one way to tell "the server is out of reach" from every other error.
+// and one way to tell a server that is out of reach, full or too slow from every other error.
 import pg from "pg";
 import { codeOf, TickhubError } from "../shared/errors.ts";
 
@@ -42,12 +42,26 @@ export function openPool(url: string, options: PoolOptions): pg.Pool {
 /** Sockets that break, servers that start or stop: https://www.postgresql.org/docs/17/errcodes-appendix.html */
 const UNREACHABLE = /^(ECONN|EPIPE|ETIMEDOUT|EHOST|ENET|ENOTFOUND|EAI_|08|57P0|53300$|25P03$)/;
 
-/** An error as TickhubError DATABASE_UNREACHABLE when the server was out of reach, else as it was. */
+/** Class 53 without 53300 (too many connections): no disk left, no memory, some other limit of the machine. */
+const FULL = /^53/;
+/** Cancelled at its time limit, or a lock that did not come. */
+const SLOW = /^(57014|55P03)$/;
+
+/**
+ * An error as TickhubError DATABASE_UNREACHABLE, DATABASE_FULL or DATABASE_SLOW when the server was out of
+ * reach, of room or of time, else as it was.
+ */
 export function asDatabaseError(error: unknown): unknown {
   if (error instanceof TickhubError) return error;
-  return isUnreachable(error)
-    ? new TickhubError("DATABASE_UNREACHABLE", { reason: codeOf(error) }, { cause: error })
-    : error;
+  const sqlstate = codeOf(error);
+  const reason = error instanceof Error ? error.message : sqlstate;
+  if (isUnreachable(error))
+    return new TickhubError("DATABASE_UNREACHABLE", { reason: sqlstate }, { cause: error });
+  if (FULL.test(sqlstate))
+    return new TickhubError("DATABASE_FULL", { sqlstate, reason }, { cause: error });
+  if (SLOW.test(sqlstate))
+    return new TickhubError("DATABASE_SLOW", { sqlstate, reason }, { cause: error });
+  return error;
 }
 
 /** The same for a writer: whatever the server said, the batch was not stored and may be sent again. */

@@ -3,18 +3,17 @@
 import type {
   Batch,
   BookColumns,
-  QuarantineColumns,
   StampedColumns,
   StatusColumns,
   TradeColumns,
 } from "../shared/batch.ts";
-import { ticksOf } from "../shared/batch.ts";
 import { ORIGINS } from "../shared/origin.ts";
 import { BOOK_DEPTH } from "../shared/tick.ts";
-import { bytesField, daysOf, textField, TupleWriter } from "./tuples.ts";
+import { isTime, type Refusal } from "./refusals.ts";
+import { daysOf, textField, TupleWriter } from "./tuples.ts";
 
-/** A batch with rows for a table of the database. */
-export type RowBatch = Extract<Batch, { kind: "trade" | "book" | "status" | "quarantine" }>;
+/** A batch of the market's records. */
+export type RowBatch = Extract<Batch, { kind: "trade" | "book" | "status" }>;
 
 const TRADE = `(ts, symbol, venue, source, day, chain, seq, price, size, side, session, ask, bid,
   sell_count, buy_count, edge_recv, stream, capture, extra, origin) from stdin (format binary)`;
@@ -27,13 +26,8 @@ export const COPY = {
     origin) from stdin (format binary)`,
   status: `copy public.status (ts, symbol, venue, source, day, what, code, detail, edge_recv, stream,
     capture, extra, origin) from stdin (format binary)`,
-  quarantine: `copy public.quarantine (source, code, reason, bytes, edge_recv, stream, capture)
-    from stdin (format binary)`,
 } as const;
 
-/** Years 1930 to 2285: what fits microseconds since 2000 exactly. */
-const TIME_MIN_MS = -1.2e12;
-const TIME_MAX_MS = 9.9e12;
 const INT16_MAX = 32_767;
 const CELLS = 4 * BOOK_DEPTH;
 
@@ -53,9 +47,6 @@ export function encodeRows(batch: RowBatch, streamNo: number, only?: readonly nu
       break;
     case "status":
       encodeStatuses(out, batch.columns, rows, came);
-      break;
-    case "quarantine":
-      encodeRejects(out, batch.columns, rows, came);
   }
   return out.bytes();
 }
@@ -150,18 +141,6 @@ function encodeStatuses(out: TupleWriter, c: StatusColumns, rows: Each, came: Ca
   }
 }
 
-function encodeRejects(out: TupleWriter, c: QuarantineColumns, rows: Each, { source, no }: Came) {
-  for (const i of rows) {
-    const reject = { code: c.codes[c.code[i]!]!, reason: c.reasons[c.reason[i]!]! };
-    encodeReject(out, source, no, {
-      ...reject,
-      bytes: c.bytes[i]!,
-      edgeRecvMs: c.edgeRecvMs[i]!,
-      capture: c.capture[i]!,
-    });
-  }
-}
-
 /** The fields every record of the market ends with. */
 function arrived(
   out: TupleWriter,
@@ -192,69 +171,8 @@ function dayField(): (day: number) => number {
   };
 }
 
-/** Why rows of a batch went to quarantine instead of their table. */
-export interface Refusal {
-  row: number;
-  code: "ROW_INVALID" | "OUTSIDE_LEASE";
-  reason: string;
-}
-
-/** Refused rows as tuples for `quarantine`, each with its values as JSON. */
-export function encodeRefusals(
-  batch: RowBatch,
-  streamNo: number,
-  refusals: readonly Refusal[],
-): Buffer {
-  const out = new TupleWriter(refusals.length * 600);
-  const source = textField(batch.header.account);
-  const ticks = ticksOf(batch);
-  for (const { row, code, reason } of refusals) {
-    const bytes = Buffer.from(JSON.stringify(ticks[row], plain));
-    const { edgeRecvMs, capture } = batch.columns;
-    encodeReject(out, source, streamNo, {
-      ...{ code, reason, bytes },
-      ...{ edgeRecvMs: edgeRecvMs[row]!, capture: capture[row]! },
-    });
-  }
-  return out.bytes();
-}
-
-/** Numbers JSON does not have keep their name; levels become a plain list. */
-function plain(_key: string, value: unknown): unknown {
-  if (value instanceof Float64Array) return [...value];
-  return typeof value === "number" && !Number.isFinite(value) ? String(value) : value;
-}
-
-interface Refused {
-  code: string;
-  reason: string;
-  bytes: Uint8Array;
-  edgeRecvMs: number;
-  capture: number;
-}
-
-/** Never fails: what quarantine cannot hold either becomes null, or loses its NULs. */
-function encodeReject(out: TupleWriter, source: Uint8Array, no: number, row: Refused): void {
-  const [code, reason] = [textField(withoutNul(row.code)), textField(withoutNul(row.reason))];
-  out.row(7, 100 + source.length + code.length + reason.length + row.bytes.length);
-  out.field(source);
-  out.field(code);
-  out.field(reason);
-  out.field(bytesField(row.bytes));
-  if (isTime(row.edgeRecvMs)) out.timestamp(row.edgeRecvMs);
-  else out.null();
-  out.int32(no);
-  if (Number.isSafeInteger(row.capture)) out.int64(row.capture);
-  else out.null();
-}
-
-function withoutNul(text: string): string {
-  return text.replaceAll("\0", "\ufffd");
-}
-
-/** Rows the database could not hold, with the field at fault. Quarantine takes everything. */
+/** Rows the database could not hold, with the field at fault. */
 export function findInvalid(batch: RowBatch): Refusal[] {
-  if (batch.kind === "quarantine") return [];
   const { columns } = batch;
   const fault =
     batch.kind === "trade"
@@ -345,10 +263,6 @@ function isNotJson(text: string): boolean {
   } catch {
     return true;
   }
-}
-
-function isTime(epochMs: number): boolean {
-  return epochMs > TIME_MIN_MS && epochMs < TIME_MAX_MS;
 }
 
 function hasNul(text: string): boolean {

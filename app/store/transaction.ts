@@ -4,17 +4,12 @@
 import type pg from "pg";
 import { TickhubError } from "../shared/errors.ts";
 import { TABLES } from "../shared/table.ts";
-import type { Batch } from "../shared/batch.ts";
+import type { Batch, BatchHeader } from "../shared/batch.ts";
 import type { Verdict } from "../shared/tick.ts";
-import { type Answer, exchange, type Step } from "./exchange.ts";
-import {
-  COPY,
-  encodeRefusals,
-  encodeRows,
-  findInvalid,
-  type Refusal,
-  type RowBatch,
-} from "./rows.ts";
+import { copyAround } from "./bad-rows.ts";
+import { type Answer, exchange, type Step, type Value } from "./exchange.ts";
+import { type Refusal, refusalValues, rejectValues } from "./refusals.ts";
+import { COPY, encodeRows, findInvalid, type RowBatch } from "./rows.ts";
 import { COPY_HEADER, COPY_TRAILER } from "./tuples.ts";
 
 /** Who sent a batch. */
@@ -48,24 +43,38 @@ export interface CarefulResult {
   refused: { code: string; count: number; reason: string }[];
 }
 
+export interface CarefulOptions {
+  /** Epoch 0 is good although the account has a lease. */
+  unleased: boolean;
+  /** What opens and what ends the transaction; default begin and commit, for this batch alone. */
+  first?: readonly Step[];
+  last?: readonly Step[];
+}
+
 const BEGIN = `select * from public.ingest_begin(
   $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)`;
-const MERGE = "select inserted, duplicate, conflict from public.ingest_merge($1, $2)";
+const MERGE =
+  "select duplicate, conflict, lost from public.ingest_merge($1, $2, $3, $4, $5::float8[], $6)";
+const BEGIN_STEPS: readonly Step[] = [{ text: "begin" }];
+const COMMIT_STEPS: readonly Step[] = [{ text: "commit" }];
 
 /** Prepares a decoded batch for the transaction. */
 export function incoming(batch: Incoming["batch"], bytes: number, from: Sender): Incoming {
-  const invalid = batch.kind === "tombstone" ? [] : findInvalid(batch);
+  const hasRows = batch.kind !== "tombstone" && batch.kind !== "quarantine";
+  const invalid = hasRows ? findInvalid(batch) : [];
   return { batch, bytes, from, invalid, tuples: null };
 }
 
 /** Encodes the rows once; the tuples carry the stream's number in the database. */
 export function encodeAhead(item: Incoming, streamNo: number): void {
-  if (item.batch.kind !== "tombstone") item.tuples ??= encodeRows(item.batch, streamNo);
+  const { batch } = item;
+  if (batch.kind === "tombstone" || batch.kind === "quarantine") return;
+  item.tuples ??= encodeRows(batch, streamNo);
 }
 
-/** Whether the plain way may be tried: it has no place for a row that is not stored. */
+/** Whether the plain way may be tried: it has no place for a row that goes to quarantine. */
 export function isPlain(item: Incoming): boolean {
-  return item.invalid.length === 0;
+  return item.invalid.length === 0 && item.batch.kind !== "quarantine";
 }
 
 /**
@@ -81,12 +90,12 @@ export async function storePlain(
   for (const item of group) encodeAhead(item, streamNo);
   const tuples = group.flatMap((item) => item.tuples ?? []);
   const steps: Step[] = [beginStep(group, { plain: true, unleased: false })];
-  const rows = group.find((item) => item.batch.kind !== "tombstone")?.batch as RowBatch | undefined;
+  const rows = group.find(({ batch }) => batch.kind !== "tombstone")?.batch as RowBatch | undefined;
   if (rows) steps.push({ text: COPY[rows.kind], copy: [COPY_HEADER, ...tuples, COPY_TRAILER] });
   const answers = exchange(client, steps);
   meanwhile();
   await answers;
-  return group.map((item) => verdictOf(item, { quarantined: 0, duplicate: 0 }));
+  return group.map((item) => verdictOf(item, PLAIN));
 }
 
 /**
@@ -96,43 +105,52 @@ export async function storePlain(
 export async function storeCarefully(
   client: pg.ClientBase,
   item: Incoming,
-  options: { unleased: boolean },
+  options: CarefulOptions,
 ): Promise<CarefulResult> {
-  const begin = beginStep([item], { plain: false, unleased: options.unleased });
-  const [, answer] = await exchange(client, [{ text: "begin" }, begin]);
+  const { first = BEGIN_STEPS, last = COMMIT_STEPS, unleased } = options;
+  const begin = beginStep([item], { plain: false, unleased });
+  const answer = (await exchange(client, [...first, begin])).at(-1);
   const { state, stream_no, last_number, store_until_ms } = only(answer);
   const { header } = item.batch;
   if (state !== "store") {
     await exchange(client, [{ text: "rollback" }]);
-    if (state === "hole") {
-      const expected = Number(last_number) + 1;
-      throw new TickhubError("STREAM_HOLE", {
-        stream: header.stream,
-        number: header.number,
-        expected,
-      });
-    }
-    if (state !== "duplicate") {
-      throw new TickhubError("BATCH_ID_REUSED", { stream: header.stream, number: header.number });
-    }
+    if (state !== "duplicate") throw notStored(header, state, Number(last_number));
     const position = { no: Number(stream_no), last: Number(last_number) };
     return { verdict: repeated(item, only(answer), options), position, refused: [] };
   }
   const position = { no: Number(stream_no), last: header.number };
-  if (item.batch.kind === "tombstone") {
-    await exchange(client, [{ text: "commit" }]);
-    return { verdict: verdictOf(item, { quarantined: 0, duplicate: 0 }), position, refused: [] };
+  const { batch } = item;
+  if (batch.kind === "tombstone") {
+    if (last.length > 0) await exchange(client, last);
+    return { verdict: verdictOf(item, PLAIN), position, refused: [] };
+  }
+  if (batch.kind === "quarantine") {
+    const answers = await exchange(client, [mergeStep(position.no, rejectValues(batch)), ...last]);
+    const { lost } = mergedOf(answers[0]);
+    const counts = { duplicate: 0, quarantined: header.rows - lost, lost };
+    return { verdict: verdictOf(item, counts), position, refused: [] };
   }
   const until = store_until_ms === null ? Infinity : Number(store_until_ms);
-  const refusals = [...item.invalid, ...outsideLease(item.batch, until, item.invalid)];
-  const merged = await storeRows(client, item.batch, position.no, refusals);
-  const counts = { duplicate: merged.duplicate, quarantined: refusals.length + merged.conflict };
+  const refusals = [...item.invalid, ...outsideLease(batch, until, item.invalid)];
+  const merged = await storeRows(client, batch, position.no, refusals, last);
+  const { duplicate, lost } = merged;
+  const quarantined = refusals.length + merged.conflict - lost;
   const refused = countByCode(refusals);
   if (merged.conflict > 0) {
     const reason = "the key is stored with another price or size";
     refused.push({ code: "KEY_CONFLICT", count: merged.conflict, reason });
   }
-  return { verdict: verdictOf(item, counts), position, refused };
+  return { verdict: verdictOf(item, { duplicate, quarantined, lost }), position, refused };
+}
+
+function notStored(
+  { stream, number }: BatchHeader,
+  state: string | null | undefined,
+  last: number,
+): TickhubError {
+  return state === "hole"
+    ? new TickhubError("STREAM_HOLE", { stream, number, expected: last + 1 })
+    : new TickhubError("BATCH_ID_REUSED", { stream, number });
 }
 
 /**
@@ -142,11 +160,11 @@ export async function storeCarefully(
 function repeated(
   item: Incoming,
   { was_committed, was_duplicate, was_quarantined, was_lost }: Answer[number],
-  { unleased }: { unleased: boolean },
+  { unleased }: CarefulOptions,
 ): Verdict {
   const { stream, number, rows } = item.batch.header;
   if (unleased || was_committed === null) {
-    return verdictOf(item, { quarantined: 0, duplicate: rows });
+    return verdictOf(item, { duplicate: rows, quarantined: 0, lost: 0 });
   }
   return {
     stream,
@@ -158,75 +176,41 @@ function repeated(
   };
 }
 
-/** Rows, refusals, merge and commit in one round trip; rows found bad on the way join `refusals`. */
+/** Rows, refusals, merge and what ends the transaction in one round trip; rows found bad join `refusals`. */
 async function storeRows(
   client: pg.ClientBase,
   batch: RowBatch,
   streamNo: number,
   refusals: Refusal[],
-): Promise<{ duplicate: number; conflict: number }> {
+  last: readonly Step[],
+): Promise<Merged> {
   const isOut = new Set(refusals.map(({ row }) => row));
   const good = Array.from({ length: batch.columns.rows }, (_, row) => row).filter(
     (row) => !isOut.has(row),
   );
-  const finish = (): Step[] => [
-    ...copySteps(COPY.quarantine, encodeRefusals(batch, streamNo, refusals)),
-    { text: MERGE, values: [streamNo, refusals.length] },
-    { text: "commit" },
-  ];
-  const copy = (rows: readonly number[]) =>
-    copySteps(
-      batch.kind === "trade" ? COPY.incomingTrade : COPY[batch.kind],
-      encodeRows(batch, streamNo, rows),
-    );
-  let answers: Answer[];
-  try {
-    answers = await exchange(client, [{ text: "savepoint rows" }, ...copy(good), ...finish()]);
-  } catch (error) {
-    if (!isRowError(error)) throw error;
-    await storeAround(client, good, copy, (row, reason) => {
-      refusals.push({ row, code: "ROW_INVALID", reason });
-    });
-    answers = await exchange(client, finish());
-  }
-  const { duplicate, conflict } = only(answers.at(-2));
-  return { duplicate: Number(duplicate), conflict: Number(conflict) };
+  const to = batch.kind === "trade" ? COPY.incomingTrade : COPY[batch.kind];
+  const answers = await copyAround(client, good, {
+    copy: (rows) => copySteps(to, encodeRows(batch, streamNo, rows)),
+    finish: () => [mergeStep(streamNo, refusalValues(batch, refusals)), ...last],
+    refuse: (row, reason) => refusals.push({ row, code: "ROW_INVALID", reason }),
+  });
+  return mergedOf(answers[0]);
 }
 
-/**
- * Copies rows, leaving out those the database refuses. Halves the part that holds a bad row and keeps the
- * halves that store, so each bad row costs log2(rows) + 1 round trips.
- */
-async function storeAround(
-  client: pg.ClientBase,
-  rows: readonly number[],
-  copy: (rows: readonly number[]) => Step[],
-  refuse: (row: number, reason: string) => void,
-): Promise<void> {
-  let failure: Error | null = new Error("a row was refused");
-  const tryRows = async (part: readonly number[]) => {
-    const text = failure ? "rollback to savepoint rows" : "savepoint rows";
-    failure = await exchange(client, [{ text }, ...copy(part)]).then(
-      () => null,
-      (error: unknown) => (isRowError(error) ? error : Promise.reject(error as Error)),
-    );
-    return failure;
-  };
-  for (let rest = rows; ;) {
-    let reason = (await tryRows(rest))?.message;
-    if (reason === undefined) return;
-    let suspects = rest;
-    rest = [];
-    while (suspects.length > 1) {
-      const half = suspects.slice(0, suspects.length >> 1);
-      const other = suspects.slice(half.length);
-      const refused = await tryRows(half);
-      if (refused) rest = [...other, ...rest];
-      reason = refused?.message ?? reason;
-      suspects = refused ? half : other;
-    }
-    refuse(suspects[0]!, reason);
-  }
+/** What `ingest_merge` did with the rows of one batch. */
+interface Merged {
+  duplicate: number;
+  conflict: number;
+  lost: number;
+}
+
+function mergeStep(streamNo: number, refused: readonly Value[]): Step {
+  return { text: MERGE, values: [streamNo, ...refused] };
+}
+
+function mergedOf(answer: Answer | undefined): Merged {
+  const { duplicate, conflict, lost } = only(answer);
+  return { duplicate: Number(duplicate), conflict: Number(conflict), lost: Number(lost) };
 }
 
 function beginStep(group: readonly Incoming[], flags: { plain: boolean; unleased: boolean }): Step {
@@ -257,7 +241,7 @@ function copySteps(text: string, tuples: Buffer): Step[] {
 }
 
 function outsideLease(batch: RowBatch, untilMs: number, already: readonly Refusal[]): Refusal[] {
-  if (batch.header.lastMs <= untilMs || batch.kind === "quarantine") return [];
+  if (batch.header.lastMs <= untilMs) return [];
   const known = new Set(already.map(({ row }) => row));
   const until = Number.isFinite(untilMs) ? new Date(untilMs).toISOString() : "never";
   const reason = `epoch ${batch.header.epoch} of ${batch.header.account} was this sender's until: ${until}`;
@@ -269,20 +253,18 @@ function outsideLease(batch: RowBatch, untilMs: number, already: readonly Refusa
   return refusals;
 }
 
-function verdictOf(item: Incoming, counts: { duplicate: number; quarantined: number }): Verdict {
-  const { header } = item.batch;
-  const { duplicate } = counts;
-  // A reject that is stored is stored in quarantine.
-  const isReject = item.batch.kind === "quarantine" && duplicate === 0;
-  const quarantined = isReject ? header.rows : counts.quarantined;
-  return {
-    stream: header.stream,
-    number: header.number,
-    committed: header.rows - duplicate - quarantined,
-    duplicate,
-    quarantined,
-    lost: item.batch.kind === "tombstone" ? item.batch.tombstone.count : 0,
-  };
+/** Nothing was special. */
+const PLAIN = { duplicate: 0, quarantined: 0, lost: 0 };
+
+function verdictOf(
+  item: Incoming,
+  counts: Omit<Verdict, "stream" | "number" | "committed">,
+): Verdict {
+  const { stream, number, rows } = item.batch.header;
+  const { duplicate, quarantined, lost } = counts;
+  const committed = rows - duplicate - quarantined - lost;
+  const given = item.batch.kind === "tombstone" ? item.batch.tombstone.count : lost;
+  return { stream, number, committed, duplicate, quarantined, lost: given };
 }
 
 function countByCode(refusals: readonly Refusal[]): CarefulResult["refused"] {
@@ -293,11 +275,6 @@ function countByCode(refusals: readonly Refusal[]): CarefulResult["refused"] {
     byCode.set(code, one);
   }
   return [...byCode.values()];
-}
-
-/** SQLSTATE class 22 (data) or 23 (constraint): the fault of a row, not of the database. */
-function isRowError(error: unknown): error is Error {
-  return error instanceof Error && "code" in error && /^2[23]/.test(String(error.code));
 }
 
 function only(answer: Answer | undefined): Answer[number] {

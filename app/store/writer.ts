@@ -5,7 +5,7 @@ import PQueue from "p-queue";
 import type pg from "pg";
 import { type BatchHeader, decodeBatch, readHeader } from "../shared/batch.ts";
 import type { Clock } from "../shared/clock.ts";
-import { TickhubError } from "../shared/errors.ts";
+import { codeOf, TickhubError } from "../shared/errors.ts";
 import type { Emit } from "../shared/events.ts";
 import type { Verdict } from "../shared/tick.ts";
 import { asStoreError } from "./database.ts";
@@ -28,6 +28,11 @@ export interface WriterLimits {
   rawBytesMax: number;
   /** Of all batches that wait. */
   pendingBytesMax: number;
+  /**
+   * A batch that has waited longer is given back: with the statement's own limit on top, its answer would come
+   * after its sender has given up (TRANSPORT_TIMINGS.verdictMs).
+   */
+  waitMaxMs: number;
   /** Streams remembered; the longest unused are forgotten first, at the price of a slower next batch. */
   streamsMax: number;
 }
@@ -50,6 +55,7 @@ const LIMITS: WriterLimits = {
   rowsMax: 20_000,
   rawBytesMax: 64 * 2 ** 20,
   pendingBytesMax: 128 * 2 ** 20,
+  waitMaxMs: 20_000,
   streamsMax: 4_096,
 };
 const GROUP_MAX = { batches: 64, rows: 10_000 };
@@ -59,6 +65,7 @@ interface Job {
   header: BatchHeader;
   bytes: Uint8Array;
   from: Sender;
+  sinceMs: number;
   /** Decoded; null until its turn is near. */
   item: Incoming | null;
   /** Prepared before its turn. */
@@ -93,15 +100,17 @@ export class BatchWriter {
   /**
    * Stores one batch. Batches of one stream are taken in the order of the calls.
    * @throws TickhubError BATCH_CORRUPT, BATCH_VERSION, BATCH_TOO_LARGE, BATCH_ID_REUSED; and, to be sent
-   * again, STREAM_HOLE, DATABASE_UNREACHABLE, DATABASE_REFUSED, DATABASE_BUSY.
+   * again, STREAM_HOLE, DATABASE_UNREACHABLE, DATABASE_FULL, DATABASE_SLOW, DATABASE_BUSY, DATABASE_REFUSED.
    */
   async write(bytes: Uint8Array, from: Sender): Promise<Verdict> {
     const header = readHeader(bytes);
     this.#admit(header, bytes.length);
     const lane = this.#laneOf(header.stream);
     this.#pendingBytes += bytes.length;
+    const sinceMs = this.#options.clock.monoMs();
     return new Promise<Verdict>((resolve, reject) => {
-      lane.pending.push({ header, bytes, from, item: null, isAhead: false, resolve, reject });
+      const fresh = { item: null, isAhead: false, resolve, reject };
+      lane.pending.push({ header, bytes, from, sinceMs, ...fresh });
       this.#schedule(lane);
     }).finally(() => {
       this.#pendingBytes -= bytes.length;
@@ -157,6 +166,7 @@ export class BatchWriter {
     if (group.length === 0) return;
     let client: pg.PoolClient | undefined;
     try {
+      this.#checkWait(group[0]!);
       client = await this.#options.pool.connect();
       await this.#storeGroup(client, lane, group);
       client.release();
@@ -165,8 +175,15 @@ export class BatchWriter {
       lane.position = null;
       client?.release(true);
       const failure = asStoreError(error);
-      for (const job of group) job.reject(failure); // Those already settled stay as they are.
+      // Those already settled stay as they are; those that wait behind could only be told of a hole.
+      for (const job of [...group, ...lane.pending.splice(0)]) job.reject(failure);
     }
+  }
+
+  #checkWait({ sinceMs }: Job): void {
+    const waitedMs = this.#options.clock.monoMs() - sinceMs;
+    const { waitMaxMs } = this.#limits;
+    if (waitedMs > waitMaxMs) throw new TickhubError("DATABASE_BUSY", { waitedMs, waitMaxMs });
   }
 
   async #storeGroup(client: pg.PoolClient, lane: Lane, group: readonly Ready[]): Promise<void> {
@@ -180,7 +197,7 @@ export class BatchWriter {
         group.forEach((job, i) => job.resolve(verdicts[i]!));
         return;
       } catch (error) {
-        if (asStoreError(error).code === "DATABASE_UNREACHABLE") throw error;
+        if (!isSpecial(error)) throw error;
       }
     }
     for (const job of group) await this.#storeOne(client, lane, job);
@@ -194,6 +211,14 @@ export class BatchWriter {
       for (const refused of result.refused) {
         const source = job.header.account;
         this.#options.onEvent?.({ event: "record_quarantined", source, ...refused });
+      }
+      const { lost: count } = result.verdict;
+      if (count > 0 && job.item.batch.kind !== "tombstone") {
+        this.#options.onEvent?.({
+          event: "quarantine_overflowed",
+          source: job.header.account,
+          count,
+        });
       }
       job.resolve(result.verdict);
     } catch (error) {
@@ -234,6 +259,11 @@ export class BatchWriter {
 }
 
 type Ready = Job & { item: Incoming };
+
+/** Said by `ingest_begin`, or of a row: the careful way can tell. Of anything else it would fail as well. */
+function isSpecial(error: unknown): boolean {
+  return /^(TH001$|2[23])/.test(codeOf(error));
+}
 
 function isPlainJob(job: Job): job is Ready {
   return job.item !== null && isPlain(job.item);

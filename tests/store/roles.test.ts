@@ -9,6 +9,8 @@ import { book, reject, status, TestStream, trade, trades } from "./batches.ts";
 
 /** What tickhub_edge may call. */
 const FUNCTIONS = ["ingest_begin", "ingest_merge", "where_am_i"];
+/** The arguments of ingest_merge after the stream, when nothing goes to quarantine. */
+const NO_REFUSALS = "'{}', '{}', '{}', '{}', '{}'";
 /** What tickhub_edge may copy into. */
 const TABLES = ["book", "quarantine", "status", "trade"];
 
@@ -136,7 +138,9 @@ describe("a database user", () => {
         );
         if (rows[0]!.may) callable.push(name.replace(/\(.*/, ""));
       }
-      expect(callable).toEqual(FUNCTIONS);
+      // ingest_merge in its present form, and in that of the release before.
+      expect(callable).toHaveLength(FUNCTIONS.length + 1);
+      expect([...new Set(callable)]).toEqual(FUNCTIONS);
     });
 
     it("may not use or set any sequence", async () => {
@@ -226,21 +230,25 @@ describe("a database user", () => {
     });
 
     it.each([
-      ["a view", "create temporary view incoming_trade as select 1 where pg_temp.evil() = 1"],
-      ["a table", "create temporary table incoming_trade (ts timestamptz)"],
-    ])("cannot hand ingest_merge %s of its own to read as the owner", async (_kind, shape) => {
-      const { rows } = await database.pool.query<{ no: number }>(
-        "select no from stream where table_no = 1 limit 1",
-      );
-      const failure = await attempt(
-        names.edge,
-        `create function pg_temp.evil() returns int language plpgsql as
+      ["a view", "create temporary view incoming_trade as select 1 where pg_temp.evil() = 1", "0"],
+      ["a table", "create temporary table incoming_trade (ts timestamptz)", "0"],
+      ["a table", "create temporary table incoming_trade (ts timestamptz)", NO_REFUSALS],
+    ])(
+      "cannot hand ingest_merge %s of its own to read as the owner",
+      async (_kind, shape, values) => {
+        const { rows } = await database.pool.query<{ no: number }>(
+          "select no from stream where table_no = 1 limit 1",
+        );
+        const failure = await attempt(
+          names.edge,
+          `create function pg_temp.evil() returns int language plpgsql as
            'begin raise exception ''evil ran as %'', current_user using errcode = ''P0666''; end'`,
-        shape,
-        `select * from public.ingest_merge(${rows[0]!.no}, 0)`,
-      );
-      expect(failure).toMatchObject(REFUSED);
-    });
+          shape,
+          `select * from public.ingest_merge(${rows[0]!.no}, ${values})`,
+        );
+        expect(failure).toMatchObject(REFUSED);
+      },
+    );
   });
 
   describe("for reading", () => {

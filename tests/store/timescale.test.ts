@@ -144,6 +144,17 @@ describe("on TimescaleDB", { timeout: 90_000 }, () => {
       update pg_temp.incoming_trade set seq = 10000000 where capture = 3`);
     const merged = await one(`select * from ingest_merge(${begun.no}, 0)`);
     expect(merged).toEqual({ inserted: 1, duplicate: 1, conflict: 1 });
+    // The same from the same beginning, as this release ends a batch.
+    await db.exec("delete from trade where seq = 10000000");
+    const again = await one(
+      `select * from ingest_merge(${begun.no}, '{ROW_INVALID}', '{why}', '{"\\\\x00ff"}', '{1000.5}', '{4}')`,
+    );
+    expect(again).toEqual({ inserted: 1, duplicate: 1, conflict: 1, lost: 0 });
+    expect(
+      await one("select count(*)::int as n from quarantine where code = 'ROW_INVALID'"),
+    ).toEqual({
+      n: 1,
+    });
     await db.exec("commit");
   });
 });

@@ -42,8 +42,8 @@ export interface Usage {
   tombstoneBytes: number;
 }
 
-/** The part of a verdict that is news here: what was given up is counted when it is given up. */
-export type Settlement = Omit<Verdict, "lost">;
+/** A verdict; without `lost` nothing of the batch's rows was. A tombstone's is counted when it is buried. */
+export type Settlement = Omit<Verdict, "lost"> & { lost?: number };
 
 /** A tombstone's header, payload and place, without its account. */
 const TOMBSTONE_BYTES = 160;
@@ -223,14 +223,16 @@ export class Lane {
     const { entry, number } = sent;
     const { committed, duplicate, quarantined } = verdict;
     const rows = rowsOf(entry);
-    const counted = committed + duplicate + quarantined;
-    if (counted !== rows || !isCount(committed) || !isCount(duplicate) || !isCount(quarantined)) {
+    const lost = entry.content.kind === "lost" ? 0 : (verdict.lost ?? 0);
+    const counted = committed + duplicate + quarantined + lost;
+    if (counted !== rows || ![committed, duplicate, quarantined, lost].every(isCount)) {
       this.#emit(stream, { event: "verdict_mismatched", number, rows, counted });
       return "mismatch";
     }
     this.ledger.committed += committed;
     this.ledger.duplicate += duplicate;
     this.ledger.quarantined += quarantined;
+    this.ledger.lost += lost;
     this.ledger.held -= rows;
     if (entry.content.kind === "lost") this.#usage.tombstoneBytes -= this.#tombstoneBytes;
     this.#usage.bytes[this.name] -= entry.bytes;

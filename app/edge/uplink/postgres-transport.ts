@@ -115,7 +115,7 @@ export class PostgresTransport implements Transport {
     const refusal = REFUSALS[sqlstate];
     if (refusal) return new TickhubError(refusal, facts, { cause: error });
     const known = asDatabaseError(error);
-    const isAway = known instanceof TickhubError && known.code === "DATABASE_UNREACHABLE";
+    const isAway = known instanceof TickhubError && known.retry;
     return new TickhubError(isAway ? "UPLINK_UNREACHABLE" : "UPLINK_PROTOCOL", facts, {
       cause: error,
     });

@@ -21,8 +21,14 @@ const LATENCY_SPAN_MS = 60_000;
 const LOOK_MS = 25;
 /** Never sooner, or a full window would be looked at without end. */
 const LOOK_MIN_MS = 5;
-/** A hub that is back is found again within five seconds. */
-const BREAKER = { failuresMax: 3, cooldownMs: 500, cooldownMaxMs: 5_000, probeTimeoutMs: 10_000 };
+/**
+ * A hub that is back is found again within five seconds. A probe is answered or fails within the transport's
+ * own limits; ended earlier, a database that stores slowly would be taken for one that does not.
+ */
+const BREAKER = {
+  ...{ failuresMax: 3, cooldownMs: 500, cooldownMaxMs: 5_000 },
+  probeTimeoutMs: TRANSPORT_TIMINGS.verdictMs + TRANSPORT_TIMINGS.answerMs,
+};
 /** Streams whose last acked number is remembered. */
 const STREAMS_MAX = 1_000;
 
@@ -95,6 +101,8 @@ export class Sender {
   #inFlightBytes = 0;
   /** The breaker's one probe is ours and unused: whoever opened the link may send one batch. */
   #isProbe = false;
+  /** The hub answers, and the last batch it answered was not stored: only a stored one proves it can again. */
+  #isRefusing = false;
   #lastCode = "UPLINK_UNREACHABLE";
   /** Last number the hub acked, by stream. */
   readonly #acked = new Map<string, number>();
@@ -132,8 +140,9 @@ export class Sender {
     const standing = await link.transport.ask(question);
     this.#offsetMs = standing.nowMs - (askedMs + clock.nowMs()) / 2;
     // Another database behind the same hub: a new link finds out what it means.
-    if (standing.system === link.opened.system) this.#breakerSucceeded();
-    else {
+    if (standing.system === link.opened.system) {
+      if (!this.#isRefusing) this.#breakerSucceeded();
+    } else {
       await link.transport.close();
       this.#gone(link.transport, new TickhubError("DATABASE_REPLACED", { now: standing.system }));
     }
@@ -231,6 +240,7 @@ export class Sender {
     this.#inFlightBytes += bytes.length;
     try {
       const verdict = await link.transport.send(bytes, this.#holders.get(account) ?? "");
+      this.#isRefusing = false;
       this.#breakerSucceeded();
       // There is no arguing with a hub whose counts do not add up: set aside, alarmed, the lane goes on.
       if (outbox.settle(verdict) === "mismatch") outbox.refuse(stream, number, "UPLINK_PROTOCOL");
@@ -276,7 +286,10 @@ export class Sender {
   #trouble(transport: Transport, code: string, isGone: boolean): void {
     const link = this.#link;
     if (!("opened" in link) || link.transport !== transport) return;
-    if (link.name === "up") this.#failed(code);
+    if (link.name === "up") {
+      this.#isRefusing = !isGone;
+      this.#failed(code);
+    }
     const wasGone = link.name === "recovering" && link.isGone;
     this.#link = { ...link, name: "recovering", isGone: isGone || wasGone };
   }

@@ -107,6 +107,17 @@ describe("a batch", () => {
     expect(outbox.ledger()).toMatchObject({ received: 2, held: 2 });
   });
 
+  test("of which the hub only counted some rows leaves with these as lost", () => {
+    const { outbox } = makeOutbox();
+    for (let i = 0; i < 5; i++) outbox.push(ACCOUNT, 1, reject(), 0);
+    const { stream, number } = outbox.next(1_000, 8)!;
+    const verdict = { stream, number, committed: 0, duplicate: 0, quarantined: 3 };
+    expect(outbox.settle({ ...verdict, lost: 3 })).toBe("mismatch");
+    expect(outbox.settle({ ...verdict, lost: 2 })).toBe("settled");
+    expect(outbox.ledger()).toMatchObject({ received: 5, quarantined: 3, lost: 2, held: 0 });
+    expect(isBalanced(outbox.ledger())).toBe(true);
+  });
+
   test("that is refused stays with its stream, and the lane goes on in a fresh one", () => {
     const { outbox, events } = makeOutbox();
     outbox.push(ACCOUNT, 1, trade({ capture: 1 }), 0);

@@ -231,6 +231,56 @@ describe("sender", () => {
     expect(sender.status().breaker).toBe("closed");
   });
 
+  test("a database that refuses batches is not taken for well because it answers heartbeats", async () => {
+    const { sender, hub, outbox, push, pass, events } = setUp();
+    sender.start();
+    await pass(20);
+    hub.fails = () => new TickhubError("DATABASE_FULL");
+    for (let second = 0; second < 60; second++) {
+      push(1_000);
+      // Each batch is under way for half a second, and heartbeats are answered meanwhile.
+      hub.isHolding = true;
+      await pass(500);
+      await sender.ask({} as Question);
+      hub.release();
+      await pass(500);
+    }
+    // A window of 8, thrice at most, until the breaker opens; then one batch a cool-down.
+    expect(hub.arrived.length).toBeLessThan(3 * 8 + 25);
+    expect(sender.status()).toMatchObject({ link: "up", breaker: "open" });
+    expect(events.filter((event) => event.event === "breaker_moved").at(-1)).toMatchObject({
+      code: "DATABASE_FULL",
+    });
+    hub.fails = () => null;
+    await pass(6_000);
+    expect(outbox.ledger()).toMatchObject({ received: 60_000, committed: 60_000, held: 0 });
+    expect(hub.opens).toBe(1);
+  });
+
+  test("a database that needs half a minute for a batch is slow, not away: it gets the next at once", async () => {
+    const { sender, hub, outbox, push, pass } = setUp();
+    sender.start();
+    await pass(20);
+    hub.fails = () => new TickhubError("DATABASE_SLOW");
+    hub.isHolding = true;
+    for (let i = 0; i < 5; i++) {
+      push(1_000);
+      await pass(20);
+    }
+    hub.release();
+    await pass(3_000);
+    expect(sender.status().breaker).toBe("open");
+    hub.fails = () => null;
+    hub.isHolding = true;
+    const { length } = hub.arrived;
+    await pass(30_000);
+    expect(hub.arrived).toHaveLength(length + 1);
+    hub.release();
+    for (let i = 0; i < 10; i++) push(1_000);
+    await pass(1_000);
+    expect(outbox.ledger()).toMatchObject({ committed: 15_000, held: 0 });
+  });
+
   test("an unreachable hub is tried ever more rarely, and found within five seconds of its return", async () => {
     const { sender, hub, push, pass } = setUp();
     hub.reachable = false;
