@@ -285,9 +285,15 @@ export class Collector {
     const { account, outbox, clock } = this.#options;
     if (this.#state.name !== "holding") return;
     const { epoch } = this.#state;
-    this.#doubt();
-    this.#noteRefused(reject);
-    outbox.push(account, epoch, this.#sequencer.stamp(reject), clock.monoMs());
+    const doubt = this.#doubt();
+    const row = this.#sequencer.stamp(reject);
+    if (doubt !== null) {
+      // A decoder that is mended later must not store what was read without the lease.
+      row.reason = `${DOUBTS[doubt]}; ${row.reason}`;
+      row.code = "OUTSIDE_LEASE";
+    }
+    this.#noteRefused(row);
+    outbox.push(account, epoch, row, clock.monoMs());
   }
 
   #noteRefused({ code, reason }: Reject): void {

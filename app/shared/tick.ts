@@ -113,7 +113,10 @@ export interface Reject {
   code: RejectCode;
   /** One sentence for a person: which field, what stood there, what was expected. */
   reason: string;
-  /** The bytes as they came: the record where it can be cut out, else the frame. */
+  /**
+   * What can be decoded again: the frame as it came, or a record cut out of it in a frame of its own. Of a
+   * record that was read and may not be stored, its values as JSON.
+   */
   bytes: Uint8Array;
   edgeRecvMs: number;
   capture: number;

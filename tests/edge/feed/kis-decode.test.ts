@@ -5,6 +5,7 @@ import { describe, expect, test } from "vitest";
 
 import { KisDecoder } from "../../../app/edge/feed/kis/decode.ts";
 import type { KisData } from "../../../app/edge/feed/kis/decode.ts";
+import { LAYOUTS } from "../../../app/edge/feed/kis/layout.ts";
 import type { Book, Status, Trade } from "../../../app/shared/tick.ts";
 import { capturedFrames } from "../../support/data.ts";
 import { edit, mutate } from "./damage.ts";
@@ -137,9 +138,9 @@ describe("record width", () => {
     const { ticks, rejects } = data(cut);
     expect(ticks).toHaveLength(1);
     expect(rejects.map((reject) => reject.code)).toEqual(["FRAME_TRUNCATED"]);
-    const rest = Buffer.from(rejects[0]!.bytes).toString();
-    expect(rest.startsWith("005930^101530")).toBe(true);
-    expect(cut.toString().endsWith(rest)).toBe(true);
+    const [, , , rest] = Buffer.from(rejects[0]!.bytes).toString().split("|");
+    expect(rest!.startsWith("005930^101530")).toBe(true);
+    expect(cut.toString().endsWith(rest!)).toBe(true);
   });
 
   test("a cut that happens to divide by the narrower width is still seen as a cut", () => {
@@ -156,7 +157,7 @@ describe("record width", () => {
     const { ticks, rejects } = data(kisFrame("H0STCNT0", two));
     expect(ticks).toHaveLength(2);
     expect(rejects.map((reject) => reject.code)).toEqual(["RECORD_COUNT"]);
-    expect(Buffer.from(rejects[0]!.bytes).toString()).toBe("stray^stray^stray");
+    expect(Buffer.from(rejects[0]!.bytes).toString()).toBe("0|H0STCNT0|001|stray^stray^stray");
   });
 
   test("more fields than any record could have are no record of a new width", () => {
@@ -173,6 +174,36 @@ describe("record width", () => {
   });
 });
 
+describe("what quarantine keeps of a record", () => {
+  const layouts = LAYOUTS.map((layout) => ({
+    ...layout,
+    widths: [45, ...layout.widths],
+    widthMin: 45,
+  }));
+  const narrow = (seq: string) => tradeFields({ 13: seq }).slice(0, 45);
+
+  test.each([
+    ["a field that is no number", kisFrame("H0STCNT0", [tradeFields(), tradeFields({ 2: "x" })])],
+    ["fewer fields than any known", kisFrame("H0STCNT0", [narrow("1")])],
+    ["a cut frame", kisFrame("H0STCNT0", [tradeFields(), tradeFields()]).subarray(0, -40)],
+    ["a surplus beyond all limits", kisFrame("H0NXCNT0", [[...tradeFields(), "x".repeat(5_000)]])],
+  ])("is refused again for the same fault when it is decoded by itself: %s", (_, frame) => {
+    const [reject] = data(frame).rejects;
+    const [again, ...others] = data(Buffer.from(reject!.bytes)).rejects;
+    expect(others).toEqual([]);
+    expect(again!.bytes).toEqual(reject!.bytes);
+    expect(again!.reason.slice(0, 9)).toBe(reject!.reason.slice(0, 9));
+  });
+
+  test("is read by a decoder that knows the layout", () => {
+    const frame = kisFrame("H0STCNT0", [narrow("1000"), narrow("1007"), narrow("1014")]);
+    const [reject] = data(frame).rejects;
+    expect(data(frame).drifts).toEqual([{ trId: "H0STCNT0", width: 45, knownWidth: 46 }]);
+    const { ticks } = data(Buffer.from(reject!.bytes), new KisDecoder({}, layouts));
+    expect(ticks.map((tick) => (tick as Trade).seq)).toEqual([1000, 1007, 1014]);
+  });
+});
+
 describe("a record that cannot be read", () => {
   test("does not cost its neighbours", () => {
     const bad = tradeFields({ 2: "7oooo", 13: "1007" });
@@ -181,7 +212,7 @@ describe("a record that cannot be read", () => {
     expect(ticks.map((tick) => (tick as Trade).seq)).toEqual([1000, 1014]);
     expect(rejects).toHaveLength(1);
     expect(rejects[0]!.reason).toBe('H0STCNT0: STCK_PRPR is "7oooo"');
-    expect(Buffer.from(rejects[0]!.bytes).toString()).toBe(bad.join("^"));
+    expect(Buffer.from(rejects[0]!.bytes)).toEqual(kisFrame("H0STCNT0", [bad]));
   });
 
   test("by its symbol does not cost its neighbours either", () => {
@@ -443,7 +474,12 @@ describe("no byte sequence", () => {
     if (decoded.kind !== "data" && decoded.kind !== "reject") return;
     const rejects = decoded.kind === "data" ? decoded.rejects : [decoded.reject];
     const frame = Buffer.from(bytes);
-    for (const reject of rejects) assert(frame.includes(Buffer.from(reject.bytes)));
+    for (const reject of rejects) {
+      const kept = Buffer.from(reject.bytes);
+      // The frame itself, or a part of it in a frame of its own.
+      const part = kept.subarray(kept.equals(frame) ? 0 : kept.indexOf("|001|") + 5);
+      assert(frame.includes(part));
+    }
     if (decoded.kind !== "data") return;
     // The narrowest record has 10 fields, and a trade can bring one status along.
     const fields = frame.toString("latin1").split("^").length;

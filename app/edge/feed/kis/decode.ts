@@ -16,13 +16,18 @@ import type { Layout, Plan } from "./layout.ts";
 import { readMarket } from "./market.ts";
 import { readTrade, readUsTrade } from "./trade.ts";
 
-/** A record width KIS had not sent before, or a header that contradicts its fields. Told once each. */
+/**
+ * A TR or a record width KIS had not sent before, a header that contradicts its fields, or a field that
+ * cannot be read any more. Told once each.
+ */
 export interface KisDrift {
   trId: string;
-  /** Fields ÷ count as the header has it, rounded down; 0 without a count. */
+  /** Fields ÷ count as the header has it, rounded down; 0 without a count, or for an unknown TR. */
   width: number;
-  /** The width that is understood of it. */
+  /** The width that is understood of it; 0 for an unknown TR. */
   knownWidth: number;
+  /** The field that cannot be read. */
+  field?: string;
 }
 
 export interface KisData {
@@ -33,7 +38,13 @@ export interface KisData {
   drifts: KisDrift[];
 }
 
-export type KisFrame = KisData | KisControl | { kind: "reject"; reject: Reject };
+export type KisFrame = KisData | KisControl | KisReject;
+
+interface KisReject {
+  kind: "reject";
+  reject: Reject;
+  drifts?: KisDrift[];
+}
 
 interface Channel {
   layout: Layout;
@@ -53,9 +64,9 @@ export class KisDecoder {
   readonly #trIds: SymbolTable<Channel>;
   readonly #told = new Set<string>();
 
-  constructor(limits: Partial<DecoderLimits> = {}) {
+  constructor(limits: Partial<DecoderLimits> = {}, layouts: readonly Layout[] = LAYOUTS) {
     this.#limits = { ...DECODER_LIMITS, ...limits };
-    this.#channels = new Map(LAYOUTS.map((layout) => [layout.trId, this.#channelOf(layout)]));
+    this.#channels = new Map(layouts.map((layout) => [layout.trId, this.#channelOf(layout)]));
     this.#trIds = new SymbolTable(this.#limits.symbolsMax, (trId) => this.#channels.get(trId));
   }
 
@@ -85,7 +96,9 @@ export class KisDecoder {
     }
     const channel = this.#trIds.get(frame, 2, trEnd);
     if (!channel) {
-      return refuse("RECORD_TYPE_UNKNOWN", `TR ${quoted(trId)} is not collected`, at, frame);
+      const drifts = isNews(this.#told, trId) ? [{ trId, width: 0, knownWidth: 0 }] : [];
+      const reason = `TR ${quoted(trId)} is not collected`;
+      return { ...refuse("RECORD_TYPE_UNKNOWN", reason, at, frame), drifts };
     }
     const count = digits(frame, trEnd + 1, countEnd, countEnd - trEnd - 1);
     if (!(count <= this.#limits.recordsMax)) {
@@ -103,7 +116,7 @@ export class KisDecoder {
     const { layout } = channel;
     const fields = this.#fields;
     const out: KisData = { kind: "data", trId: layout.trId, ticks: [], rejects: [], drifts: [] };
-    if (plan.isDrift) this.#tellDrift(plan, count, layout, out);
+    if (plan.isDrift || plan.records === 0) this.#tellDrift(plan, count, layout, out);
     for (let record = 0; record < plan.records; record++) {
       fields.open(record * plan.width);
       this.#record(channel, plan.width, at, out);
@@ -113,10 +126,9 @@ export class KisDecoder {
       const reason =
         `${layout.trId}: COUNT ${count} and ${fields.count} fields; ` +
         `${plan.records} records of ${plan.width} read, ${fields.count - from} fields left`;
-      const start = fields.startOf(from);
-      out.rejects.push(
-        rejectOf(plan.leftover, reason, at, fields.bytes, start, fields.endOf(fields.count - 1)),
-      );
+      const rest = fields.bytes.subarray(fields.startOf(from));
+      const bytes = plan.records === 0 ? fields.bytes : frameOf(layout.trId, 1, rest);
+      out.rejects.push(rejectOf(plan.leftover, reason, at, bytes));
     }
     return out;
   }
@@ -131,7 +143,8 @@ export class KisDecoder {
       const surplusBytes = end - fields.startOf(fields.base + surplusFrom);
       if (surplusBytes > this.#limits.extraBytesMax) {
         const reason = `${layout.trId}: ${surplusBytes} bytes beyond the known fields`;
-        out.rejects.push(rejectOf("RECORD_WIDTH", reason, at, fields.bytes, start, end));
+        const bytes = frameOf(layout.trId, 1, fields.bytes.subarray(start, end));
+        out.rejects.push(rejectOf("RECORD_WIDTH", reason, at, bytes));
         return;
       }
     }
@@ -141,8 +154,16 @@ export class KisDecoder {
     if (fields.bad < 0) return;
     const name = layout.names[fields.bad] ?? `field ${fields.bad}`;
     const reason = `${layout.trId}: ${name} is ${quoted(fields.text(fields.bad))}`;
-    const reject = rejectOf("FIELD_MALFORMED", reason, at, fields.bytes, start, end);
-    out.rejects.push({ ...reject, code: malformedCode(reject.bytes) });
+    const bytes = frameOf(layout.trId, 1, fields.bytes.subarray(start, end));
+    out.rejects.push(rejectOf(malformedCode(bytes), reason, at, bytes));
+    if (isNews(this.#told, `${layout.trId} ${name}`)) {
+      out.drifts.push({
+        trId: layout.trId,
+        width,
+        knownWidth: knownOf(layout, width),
+        field: name,
+      });
+    }
   }
 
   #read(layout: Layout, of: Instrument, width: number, at: ReadAt, out: Tick[]): void {
@@ -160,17 +181,27 @@ export class KisDecoder {
     }
   }
 
-  #tellDrift(plan: Plan, count: number, { trId, widths, widthMin }: Layout, out: KisData): void {
+  #tellDrift(plan: Plan, count: number, layout: Layout, out: KisData): void {
+    const { trId } = layout;
     const width = count > 0 ? Math.floor(this.#fields.count / count) : 0;
     if (!isNews(this.#told, `${trId} ${width}`)) return;
-    const knownWidth = widths.findLast((known) => known <= plan.width) ?? widthMin;
-    out.drifts.push({ trId, width, knownWidth });
+    out.drifts.push({ trId, width, knownWidth: knownOf(layout, plan.width) });
   }
 
   #channelOf(layout: Layout): Channel {
     const make = (code: string) => instrumentOf(code, layout);
     return { layout, instruments: new SymbolTable(this.#limits.symbolsMax, make) };
   }
+}
+
+/** The widest known layout within `width`. */
+function knownOf({ widths, widthMin }: Layout, width: number): number {
+  return widths.findLast((known) => known <= width) ?? widthMin;
+}
+
+/** Records cut out of a frame as one that can be decoded by itself: what quarantine keeps. */
+function frameOf(trId: string, count: number, records: Uint8Array): Uint8Array {
+  return Buffer.concat([Buffer.from(`0|${trId}|${String(count).padStart(3, "0")}|`), records]);
 }
 
 /** Index of the first field that goes to `extra` in a record of `width`. */
@@ -185,12 +216,7 @@ function surplusOf(layout: Layout, width: number): number {
   }
 }
 
-function refuse(
-  code: Reject["code"],
-  reason: string,
-  at: ReadAt,
-  frame: Uint8Array,
-): { kind: "reject"; reject: Reject } {
+function refuse(code: Reject["code"], reason: string, at: ReadAt, frame: Uint8Array): KisReject {
   return { kind: "reject", reject: rejectOf(code, reason, at, frame) };
 }
 

@@ -210,10 +210,11 @@ class KisSession implements Session {
     else if (frame.kind === "ack") this.#acked(frame);
     else deliver(sink, frame, bytes, at);
     this.#progress.heard(at.edgeRecvMs);
-    if (frame.kind !== "data") return;
-    for (const { trId, width, knownWidth } of frame.drifts) {
+    if (frame.kind !== "data" && frame.kind !== "reject") return;
+    for (const { trId, width, knownWidth, field } of frame.drifts ?? []) {
+      const found = field === undefined ? String(width) : `${width}, ${field} unreadable`;
       const known = String(knownWidth);
-      emit({ event: "feed_drifted", source, record: trId, width: String(width), known });
+      emit({ event: "feed_drifted", source, record: trId, width: found, known });
     }
   }
 

@@ -18,10 +18,13 @@ import { RealScanner } from "./scan.ts";
 import { FID, ROW_TYPES, UNCOLLECTED } from "./types.ts";
 import type { RowType } from "./types.ts";
 
-/** A FID that rows of this type had not carried before. Told once each. */
+/** A FID that rows of this type had not carried before, or that is not as it was. Told once each. */
 export interface KiwoomDrift {
   type: string;
+  /** Empty where the type itself is unknown. */
   fid: string;
+  /** What became of a FID that is needed. */
+  is?: "missing" | "unreadable";
 }
 
 export interface KiwoomData {
@@ -42,11 +45,14 @@ export class KiwoomDecoder {
   readonly #items: SymbolTable<Item>;
   readonly #told = new Set<string>();
 
-  constructor(limits: Partial<DecoderLimits> = {}) {
+  constructor(
+    limits: Partial<DecoderLimits> = {},
+    rowTypes: ReadonlyMap<string, RowType> = ROW_TYPES,
+  ) {
     this.#limits = { ...DECODER_LIMITS, ...limits };
     const { symbolsMax, recordsMax } = this.#limits;
     this.#scanner = new RealScanner(this.#row, recordsMax);
-    this.#types = new SymbolTable(symbolsMax, (type) => ROW_TYPES.get(type));
+    this.#types = new SymbolTable(symbolsMax, (type) => rowTypes.get(type));
     this.#items = new SymbolTable(symbolsMax, domesticItem);
   }
 
@@ -60,9 +66,10 @@ export class KiwoomDecoder {
     const isReal = this.#scanner.scan(frame, (from, to, isRead) => {
       const failure = this.#readRow(frame, from, to, isRead, at, out);
       if (!failure) return;
-      const reject = rejectOf(failure.code, failure.reason, at, frame, from, to);
-      if (reject.code === "FIELD_MALFORMED") reject.code = malformedCode(reject.bytes);
-      out.rejects.push(reject);
+      const bytes = frameOf(frame.subarray(from, to));
+      const isBroken = failure.code === "FIELD_MALFORMED";
+      const code = isBroken ? malformedCode(bytes) : failure.code;
+      out.rejects.push(rejectOf(code, failure.reason, at, bytes));
     });
     return isReal ? out : readControl(frame, at);
   }
@@ -82,7 +89,11 @@ export class KiwoomDecoder {
       if (failure) return failure;
     }
     const type = this.#types.get(row.bytes, row.typeFrom, row.typeTo);
-    if (!type) return typeFailure(textOf(row.bytes, row.typeFrom, row.typeTo));
+    if (!type) {
+      const name = textOf(row.bytes, row.typeFrom, row.typeTo);
+      if (!UNCOLLECTED.has(name)) this.#tell({ type: name, fid: "" }, out);
+      return typeFailure(name);
+    }
     const of = this.#itemOf(type, row);
     if (!of) return itemFailure(type.type, row);
     const extra = this.#extraOf(type, row, out);
@@ -95,6 +106,8 @@ export class KiwoomDecoder {
       return undefined;
     }
     const { bad, isMissing } = row;
+    const is = isMissing ? "missing" : "unreadable";
+    this.#tell({ type: type.type, fid: String(bad), is }, out);
     if (isMissing) return { code: "FIELD_MISSING", reason: `${type.type}: FID ${bad} is missing` };
     const reason = `${type.type}: FID ${bad} is ${quoted(row.text(bad))}`;
     return { code: "FIELD_MALFORMED", reason };
@@ -124,11 +137,19 @@ export class KiwoomDecoder {
       if (known[fid] !== 1) unknown.push([String(fid), row.textAt(i)]);
     }
     if (unknown.length === 0) return null;
-    for (const [fid] of unknown) {
-      if (isNews(this.#told, `${type} ${fid}`)) out.drifts.push({ type, fid });
-    }
+    for (const [fid] of unknown) this.#tell({ type, fid }, out);
     return JSON.stringify(Object.fromEntries(unknown));
   }
+
+  #tell(drift: KiwoomDrift, out: KiwoomData): void {
+    const { type, fid, is = "new" } = drift;
+    if (isNews(this.#told, `${type} ${fid} ${is}`)) out.drifts.push(drift);
+  }
+}
+
+/** A row cut out of a frame as one that can be decoded by itself: what quarantine keeps. */
+function frameOf(row: Uint8Array): Uint8Array {
+  return Buffer.concat([Buffer.from('{"trnm":"REAL","data":['), row, Buffer.from("]}")]);
 }
 
 function typeFailure(type: string): Failure {

@@ -228,8 +228,10 @@ class KiwoomSession implements Session {
     else this.#control(frame, bytes);
     this.#progress.heard(at.edgeRecvMs);
     if (frame.kind !== "data") return;
-    for (const { type, fid } of frame.drifts) {
-      emit({ event: "feed_drifted", source, record: type, width: `FID ${fid}`, known: "none" });
+    for (const { type, fid, is } of frame.drifts) {
+      const width = fid === "" ? "type" : ["FID", fid, is].filter(Boolean).join(" ");
+      const known = is === undefined ? "none" : `FID ${fid}`;
+      emit({ event: "feed_drifted", source, record: type, width, known });
     }
   }
 
