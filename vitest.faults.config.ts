@@ -6,6 +6,8 @@ export default defineConfig({
     include: ["tests/faults/**/*.test.ts"],
     pool: "forks",
     maxWorkers: 2,
+    // Of tests that wait a real minute side by side.
+    maxConcurrency: 8,
     testTimeout: 600_000,
     hookTimeout: 120_000,
     globalSetup: ["tests/support/postgres-server.ts"],

@@ -1,5 +1,5 @@
 // A TCP proxy that breaks links on purpose: cut, reset, stall (half-open: everything stays open and nothing
-// passes), slow, refuse. Faults hold until `heal`. Stands between any two real parts; nothing is mocked.
+// passes), slow, torn (reset again and again), refuse. Faults hold until `heal`. Stands between any two real parts; nothing is mocked.
 import { createServer, connect } from "node:net";
 import type { AddressInfo, Server, Socket } from "node:net";
 
@@ -9,6 +9,9 @@ const SLICE_MS = 20;
 interface Pair {
   near: Socket;
   far: Socket;
+  bytes: number;
+  /** Of which the last chunk read is not passed on whole: reading on would pass the next one first. */
+  busy: Set<Socket>;
 }
 
 export class FaultProxy {
@@ -23,6 +26,7 @@ export class FaultProxy {
   #server: Server | null = null;
   #stalled = false;
   #bytesPerSecond = Infinity;
+  #tornAfterBytes = Infinity;
 
   private constructor(target: { host: string; port: number }) {
     this.#target = target;
@@ -58,10 +62,13 @@ export class FaultProxy {
 
   /** Closes every link with RST. */
   reset(): void {
-    for (const { near, far } of this.#pairs) {
-      near.resetAndDestroy();
-      far.resetAndDestroy();
-    }
+    for (const pair of this.#pairs) resetPair(pair);
+  }
+
+  /** Closes every link with RST now, and each new one once it has passed so many bytes: in mid-message. */
+  tear(afterBytes: number): void {
+    this.#tornAfterBytes = afterBytes;
+    this.reset();
   }
 
   /** Half-open: links stay, new ones are accepted, no byte passes either way. */
@@ -87,7 +94,10 @@ export class FaultProxy {
   async heal(): Promise<void> {
     this.#stalled = false;
     this.#bytesPerSecond = Infinity;
-    for (const pair of this.#pairs) for (const socket of [pair.near, pair.far]) socket.resume();
+    this.#tornAfterBytes = Infinity;
+    for (const { near, far, busy } of this.#pairs) {
+      for (const socket of [near, far]) if (!busy.has(socket)) socket.resume();
+    }
     if (!this.#server) await this.#listen(this.port);
   }
 
@@ -108,7 +118,7 @@ export class FaultProxy {
   #accept(near: Socket): void {
     this.accepted++;
     const far = connect(this.#target);
-    const pair = { near, far };
+    const pair = { near, far, bytes: 0, busy: new Set<Socket>() };
     this.#pairs.add(pair);
     for (const [from, to] of [
       [near, far],
@@ -120,27 +130,39 @@ export class FaultProxy {
         to.destroy();
       });
       from.on("end", () => to.end());
-      from.on("data", (chunk) => this.#forward(from, to, chunk));
+      from.on("data", (chunk) => this.#forward(pair, from, to, chunk));
     }
     far.on("connect", () => {
       if (!this.#stalled) near.resume();
     });
   }
 
-  #forward(from: Socket, to: Socket, chunk: Buffer): void {
+  #forward(pair: Pair, from: Socket, to: Socket, chunk: Buffer): void {
     const isSlow = this.#bytesPerSecond !== Infinity;
     const slice = isSlow
       ? chunk.subarray(0, Math.ceil((this.#bytesPerSecond * SLICE_MS) / 1_000))
       : chunk;
     this.bytes += slice.length;
+    pair.bytes += slice.length;
+    if (pair.bytes >= this.#tornAfterBytes) {
+      resetPair(pair);
+      return;
+    }
     const isFull = !to.write(slice);
     if (!isFull && !isSlow) return;
     from.pause();
+    pair.busy.add(from);
     const goOn = () => {
-      if (slice.length < chunk.length) this.#forward(from, to, chunk.subarray(slice.length));
+      pair.busy.delete(from);
+      if (slice.length < chunk.length) this.#forward(pair, from, to, chunk.subarray(slice.length));
       else if (!this.#stalled) from.resume();
     };
     if (isSlow) setTimeout(goOn, SLICE_MS);
     else to.once("drain", goOn);
   }
+}
+
+function resetPair({ near, far }: Pair): void {
+  near.resetAndDestroy();
+  far.resetAndDestroy();
 }
