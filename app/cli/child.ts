@@ -69,9 +69,12 @@ export class Child {
     }
   }
 
-  /** Sends a signal and waits for the end. */
+  /** Sends a signal and waits for the end; a process that was stopped on purpose is let go on for it. */
   async stop(signal: NodeJS.Signals = "SIGTERM"): Promise<number | string> {
-    if (!this.#gone) this.process.kill(signal);
+    if (!this.#gone) {
+      this.process.kill(signal);
+      this.process.kill("SIGCONT");
+    }
     return await this.exited;
   }
 

@@ -1,6 +1,7 @@
 // `tickhub drill NAME`: pulls a plug on purpose and proves what happened. A whole tickhub of its own (real
 // processes, simulated brokers, a database made for it and dropped afterwards) collects, the fault is
-// injected, and the books before and after are printed with PASS or FAIL. Touches nothing that runs already.
+// injected, and the books before and after are printed with PASS or FAIL. Touches nothing that runs already,
+// so it may be run beside a hub in use, on that hub's own database server; Ctrl-C leaves nothing behind.
 import { randomBytes } from "node:crypto";
 import { join, resolve } from "node:path";
 import { readSettings } from "../shared/config.ts";
@@ -12,6 +13,7 @@ import { DRILLS } from "./drills.ts";
 import type { DrillName } from "./drills.ts";
 import { grouped, printJson, say } from "./output.ts";
 import { openServer } from "./server.ts";
+import { untilSignal } from "./signal.ts";
 import { Scene } from "./scene.ts";
 import type { Check } from "./scene.ts";
 import { Stack } from "./stack.ts";
@@ -31,20 +33,22 @@ export interface DrillReport {
 }
 
 const OUTAGE_S = 60;
+/** Of a shell, for what was ended by Ctrl-C. */
+const EXIT_ENDED = 130;
 
 export async function drill(name: DrillName, options: DrillOptions): Promise<number> {
   const settings = readSettings(process.env);
   const tell = options.json ? () => undefined : say;
+  const ended = untilSignal().then(() => null);
   const server = await openServer(settings.TICKHUB_STATE_DIR, settings.TICKHUB_DATABASE_URL);
   const database = `drill_${randomBytes(6).toString("hex")}`;
   try {
     const databaseUrl = await createDatabase(server.url, database);
     const stateDir = join(settings.TICKHUB_STATE_DIR, "drill");
     const report = await perform(name, options.seconds ?? OUTAGE_S, {
-      databaseUrl,
-      stateDir,
-      tell,
+      ...{ databaseUrl, stateDir, tell, ended },
     });
+    if (report === null) return EXIT_ENDED;
     if (options.json) printJson(report);
     else show(report);
     return report.pass ? 0 : 1;
@@ -54,12 +58,21 @@ export async function drill(name: DrillName, options: DrillOptions): Promise<num
   }
 }
 
+interface Where {
+  databaseUrl: string;
+  stateDir: string;
+  tell: (text: string) => void;
+  /** Resolves when the operator wants it to end. */
+  ended: Promise<null>;
+}
+
+/** The whole drill on a stack of its own. null when it was ended before it was over. */
 async function perform(
   name: DrillName,
   seconds: number,
-  where: { databaseUrl: string; stateDir: string; tell: (text: string) => void },
-): Promise<DrillReport> {
-  const { says, faultSays, run } = DRILLS[name];
+  where: Where,
+): Promise<DrillReport | null> {
+  const { says } = DRILLS[name];
   where.tell(`tickhub: drill ${name}: ${says}`);
   const stack = await Stack.start({
     stateDir: resolve(where.stateDir),
@@ -73,17 +86,29 @@ async function perform(
   });
   const pool = openPool(where.databaseUrl, { connectionsMax: 2, name: "tickhub-drill" });
   try {
-    const scene = new Scene(stack, pool);
-    await scene.flow(1_000);
-    const before = await scene.ledger();
-    where.tell(`tickhub: ${faultSays} …`);
-    const checks = await run(scene, seconds);
-    const after = sumOf(await scene.edgeLedgers());
-    return { drill: name, pass: checks.every((check) => check.ok), before, after, checks };
+    const drilled = strike(name, new Scene(stack, pool), seconds, where.tell);
+    // Ended, it comes to nothing: its processes are taken from it.
+    drilled.catch(() => undefined);
+    return await Promise.race([drilled, where.ended]);
   } finally {
     await pool.end();
     await stack.stop();
   }
+}
+
+async function strike(
+  name: DrillName,
+  scene: Scene,
+  seconds: number,
+  tell: (text: string) => void,
+): Promise<DrillReport> {
+  const { faultSays, run } = DRILLS[name];
+  await scene.flow(1_000);
+  const before = await scene.ledger();
+  tell(`tickhub: ${faultSays} …`);
+  const checks = await run(scene, seconds);
+  const after = sumOf(await scene.edgeLedgers());
+  return { drill: name, pass: checks.every((check) => check.ok), before, after, checks };
 }
 
 function show({ drill: name, pass, before, after, checks }: DrillReport): void {

@@ -4,7 +4,7 @@ import { randomBytes } from "node:crypto";
 import { join, resolve } from "node:path";
 import type { EdgeReport } from "../edge/edge.ts";
 import { Child } from "./child.ts";
-import type { Announcement } from "./child.ts";
+import type { Announcement, ChildOptions } from "./child.ts";
 import { fetchJson } from "./http.ts";
 import { openServer } from "./server.ts";
 
@@ -73,6 +73,9 @@ export class Stack {
   readonly #options: StackOptions;
   readonly #stopDatabase: () => Promise<void>;
   readonly #tokens: ReadonlyMap<string, string>;
+  /** Every process ever started here, also one that another has replaced. */
+  readonly #started: Child[] = [];
+  #isStopping = false;
 
   private constructor(
     options: StackOptions,
@@ -102,7 +105,7 @@ export class Stack {
   }
 
   async startSim(): Promise<void> {
-    this.sim = new Child({
+    this.sim = this.#start({
       program: "sim",
       args: this.#options.simArgs,
       env: {},
@@ -114,7 +117,7 @@ export class Stack {
   /** Also starts a hub again after it was killed: same port, same tokens, same database. */
   async startHub(): Promise<void> {
     const { port, logLevel, quietMs, killGraceMs } = this.#options;
-    this.hub = new Child({
+    this.hub = this.#start({
       args: ["hub", "--json"],
       env: {
         TICKHUB_DATABASE_URL: this.databaseUrl,
@@ -142,7 +145,7 @@ export class Stack {
     const gateway = `${this.hubUrl.replace("http", "ws")}/edge`;
     const hub = hubUrl ?? (uplink === "postgres" ? this.databaseUrl : gateway);
     const { kisRest, kisWs, kiwoomRest, kiwoomWs, marketClock } = this.places;
-    const child = new Child({
+    const child = this.#start({
       args: ["edge", "--feed", broker, "--json"],
       env: {
         TICKHUB_EDGE_ID: name,
@@ -194,12 +197,21 @@ export class Stack {
     await fetchJson(`${this.places.control}/stop`, { close: true });
   }
 
-  /** Edges first (they drain and release), then brokers, hub and database. */
+  /** Edges first (they drain and release), then brokers, hub and database. Nothing is started any more. */
   async stop(): Promise<void> {
-    await Promise.all([...this.edges.values()].map((edge) => edge.stop()));
-    const started: (Child | undefined)[] = [this.sim, this.hub];
-    await Promise.all(started.map(async (child) => child?.stop()));
+    this.#isStopping = true;
+    const others = new Set<Child | undefined>([this.sim, this.hub]);
+    const edges = this.#started.filter((child) => !others.has(child));
+    await Promise.all(edges.map((child) => child.stop()));
+    await Promise.all(this.#started.map((child) => child.stop()));
     await this.#stopDatabase();
+  }
+
+  #start(options: ChildOptions): Child {
+    if (this.#isStopping) throw new Error("a stack that stops starts nothing");
+    const child = new Child(options);
+    this.#started.push(child);
+    return child;
   }
 
   #log(role: string): string {

