@@ -5,6 +5,7 @@ import { Argument, Command, CommanderError, Option } from "commander";
 import { TickhubError } from "../shared/errors.ts";
 import type { DrillOptions } from "./drill.ts";
 import type { DrillName } from "./drills.ts";
+import type { QuarantineAction, QuarantineOptions } from "./quarantine.ts";
 import type { RecordOptions } from "./record.ts";
 import type { ReplayOptions } from "./replay.ts";
 import type { Broker } from "./stack.ts";
@@ -109,6 +110,16 @@ command("drill", "pull a plug on purpose, with a tickhub of its own, and prove w
   .option("--seconds <n>", "how long an outage lasts; default 60", positive)
   .action(async (name: DrillName, options: DrillOptions) =>
     done(await (await import("./drill.ts")).drill(name, options)),
+  );
+command(
+  "quarantine",
+  "what could not be read or stored: counts, one row, or read it again after a fix",
+)
+  .addArgument(new Argument("<action>", "what to do").choices(["list", "show", "replay"]))
+  .argument("[row]", "of show: its number")
+  .option("--source <account>", "only what this account received")
+  .action(async (action: QuarantineAction, row: string | undefined, options: QuarantineOptions) =>
+    done(await (await import("./quarantine.ts")).quarantine(action, row, options)),
   );
 command("decode", "one broker frame a line in, one JSON line out")
   .argument("<file>", "a file of frames, or - for standard input")

@@ -16,6 +16,9 @@ export interface Position {
   seq: number;
   price: number;
   exchangeMs: number;
+  /** Where they are known. */
+  size?: number;
+  session?: Session;
 }
 
 export interface SequencerOptions {
@@ -221,8 +224,8 @@ function isNewer(position: Position, last: Last | undefined): boolean {
   return position.seq > last.seq;
 }
 
-function lastOf({ day, chain, seq, price, exchangeMs }: Position): Last {
-  return { day, chain, seq, price, size: undefined, exchangeMs, session: 0, before: undefined };
+function lastOf({ day, chain, seq, price, exchangeMs, size, session = 0 }: Position): Last {
+  return { day, chain, seq, price, size, exchangeMs, session, before: undefined };
 }
 
 /** The record as JSON bytes: what it was read from is not at hand here. */

@@ -310,6 +310,14 @@ describe("bytes that no decoder wants", () => {
     expect(rig.feed.state().name).toBe("live");
   });
 
+  it("a TR nobody knows is told once, and each frame of it is kept", async () => {
+    await rig.run("005930");
+    for (let i = 0; i < 3; i++) rig.broker.socket.send("0|H0NEWCNT|001|005930^101530^1");
+    await rig.beat();
+    expect(rig.rejects.map(({ code }) => code)).toEqual(Array(3).fill("RECORD_TYPE_UNKNOWN"));
+    expect(rig.told("feed_drifted")).toMatchObject([{ record: "H0NEWCNT", known: "0" }]);
+  });
+
   it("a message over the limit is one reject, and the next session goes on", async () => {
     await rig.end();
     rig = await KisRig.start({ limits: { frameBytesMax: 4_096 } });

@@ -21,9 +21,9 @@ import type { RowType } from "./types.ts";
 /** A FID that rows of this type had not carried before, or that is not as it was. Told once each. */
 export interface KiwoomDrift {
   type: string;
-  /** Empty where the type itself is unknown. */
+  /** Empty where it is about the row as a whole. */
   fid: string;
-  /** What became of a FID that is needed. */
+  /** What became of a FID that is needed, or of the row; absent where type or FID are merely new. */
   is?: "missing" | "unreadable";
 }
 
@@ -86,7 +86,10 @@ export class KiwoomDecoder {
     const row = this.#row;
     if (!isRead) {
       const failure = parseRow(row, textOf(frame, from, to));
-      if (failure) return failure;
+      if (failure) {
+        this.#tell({ type: "row", fid: "", is: "unreadable" }, out);
+        return failure;
+      }
     }
     const type = this.#types.get(row.bytes, row.typeFrom, row.typeTo);
     if (!type) {

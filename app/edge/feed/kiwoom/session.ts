@@ -229,8 +229,8 @@ class KiwoomSession implements Session {
     this.#progress.heard(at.edgeRecvMs);
     if (frame.kind !== "data") return;
     for (const { type, fid, is } of frame.drifts) {
-      const width = fid === "" ? "type" : ["FID", fid, is].filter(Boolean).join(" ");
-      const known = is === undefined ? "none" : `FID ${fid}`;
+      const what = fid === "" ? "type" : `FID ${fid}`;
+      const [width, known] = is === undefined ? [what, "none"] : [`${what} ${is}`, what];
       emit({ event: "feed_drifted", source, record: type, width, known });
     }
   }
