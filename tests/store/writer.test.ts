@@ -448,6 +448,22 @@ describe("a failing database", () => {
     await nowhere.end();
   });
 
+  it("is asked to find a client that vanished in as long as it was told", async () => {
+    const shown = async (peerGoneMs?: number) => {
+      const limit = peerGoneMs === undefined ? {} : { peerGoneMs };
+      const asked = openPool(database.url, { connectionsMax: 1, name: "x", ...limit });
+      const names = ["tcp_keepalives_idle", "tcp_keepalives_interval", "tcp_user_timeout"];
+      const { rows } = await asked.query<{ setting: string }>(
+        "select setting from pg_settings where name = any ($1) order by name",
+        [names],
+      );
+      await asked.end();
+      return rows.map(({ setting }) => setting);
+    };
+    expect(await shown()).toEqual(["10", "5", "25000"]);
+    expect(await shown(5_000)).toEqual(["2", "1", "5000"]);
+  });
+
   it("that cannot go on within its time limit has stored nothing", async () => {
     const hasty = openPool(database.url, {
       connectionsMax: 1,

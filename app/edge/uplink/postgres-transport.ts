@@ -10,10 +10,13 @@ import type { Standing } from "../../shared/gateway-protocol.ts";
 import { asDatabaseError, asStoreError, openPool } from "../../store/database.ts";
 import { BatchWriter } from "../../store/writer.ts";
 import type { Verdict } from "../../shared/tick.ts";
+import { PostgresPulse } from "./postgres-pulse.ts";
 import type { Opened, Question, Transport, TransportOptions } from "./transport.ts";
 
-/** Writers side by side, and one connection for questions. */
+/** Writers side by side, and one connection each for questions and for the pulse. */
 const WRITERS = 3;
+/** Within which the server finds that we are gone, and lets go of our locks. */
+const PEER_GONE_MS = 5_000;
 const IN_FLIGHT = { inFlightMax: 32, inFlightBytesMax: 8 * 1024 * 1024 };
 
 /** What the server says before it lets us in: SQLSTATE, appendix A of its manual. */
@@ -30,16 +33,26 @@ export class PostgresTransport implements Transport {
   readonly #options: TransportOptions;
   readonly #pool: pg.Pool;
   readonly #writer: BatchWriter;
+  readonly #pulse: PostgresPulse;
   #state: "new" | "open" | "closed" = "new";
   #closedListener: (error: TickhubError) => void = () => undefined;
 
   constructor(url: URL, options: TransportOptions) {
     this.url = `${url.protocol}//${url.host}${url.pathname}`;
     this.#options = options;
+    const { tickMs, missesMax } = options.heartbeat;
     this.#pool = openPool(url.href, {
-      connectionsMax: WRITERS + 1,
+      connectionsMax: WRITERS + 2,
       name: `tickhub-edge ${options.edge}`,
-      connectTimeoutMs: options.answerMs,
+      // A further connection of a link that died meanwhile is given up with it.
+      connectTimeoutMs: tickMs * (missesMax + 1),
+      peerGoneMs: PEER_GONE_MS,
+    });
+    this.#pulse = new PostgresPulse({
+      pool: this.#pool,
+      clock: options.clock,
+      heartbeat: options.heartbeat,
+      dead: () => this.#lost(new TickhubError("UPLINK_TIMEOUT", { reason: "no heartbeat" })),
     });
     this.#writer = new BatchWriter({
       pool: this.#pool,
@@ -50,6 +63,7 @@ export class PostgresTransport implements Transport {
 
   async open(): Promise<Opened> {
     try {
+      await this.#pulse.start();
       const { rows } = await this.#pool.query<{ system: string; hub: string; hubMs: number }>(
         `select (select system_identifier::text from pg_control_system()) as system,
                 'postgres ' || current_setting('server_version') as hub,
@@ -87,6 +101,7 @@ export class PostgresTransport implements Transport {
   async close(): Promise<void> {
     if (this.#state === "closed") return;
     this.#state = "closed";
+    this.#pulse.stop();
     await this.#pool.end();
   }
 
@@ -104,6 +119,7 @@ export class PostgresTransport implements Transport {
   #lost(cause: Error): void {
     if (this.#state !== "open") return;
     this.#state = "closed";
+    this.#pulse.stop();
     void this.#pool.end();
     const reason = codeOf(cause);
     this.#closedListener(new TickhubError("UPLINK_CLOSED", { url: this.url, reason }, { cause }));

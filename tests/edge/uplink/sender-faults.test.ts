@@ -198,7 +198,8 @@ describe("straight into the database", () => {
     for (let i = 0; i < 3; i++) {
       await pusher.someRows();
       await database.pool.query(
-        "select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'tickhub-edge kis'",
+        `select pg_terminate_backend(pid) from pg_stat_activity
+         where application_name = 'tickhub-edge kis' and datname = current_database()`,
       );
       await pusher.someRows();
       proxy.reset();
@@ -210,6 +211,24 @@ describe("straight into the database", () => {
       lost: 0,
       quarantined: 0,
     });
+    await expectOnce(database.url, pusher.symbol, pushed);
+  });
+
+  test("a half-open link is left within five seconds, and everything arrives once", async () => {
+    const { proxy, url } = await FaultProxy.before(database.url);
+    onTestFinished(() => proxy.close());
+    const pusher = await startPusher(url);
+    await pusher.someRows();
+    proxy.stall();
+    const startMs = performance.now();
+    await until(
+      () => pusher.events.some(({ event }) => event === "uplink_closed"),
+      "the link to be left",
+    );
+    expect(performance.now() - startMs).toBeLessThan(5_000);
+    await proxy.heal();
+    const pushed = await pusher.finish();
+    expect(pusher.outbox.ledger()).toMatchObject({ received: pushed, held: 0, lost: 0 });
     await expectOnce(database.url, pusher.symbol, pushed);
   });
 });
