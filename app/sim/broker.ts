@@ -6,8 +6,7 @@ import type { Tally } from "./counts.ts";
 import { newTally } from "./counts.ts";
 import type { Fault } from "./faults.ts";
 import type { SimOptions } from "./options.ts";
-import type { Instrument, MarketEvent, RecordedFrame } from "./market/event.ts";
-import type { History } from "./market/history.ts";
+import type { Instrument, MarketEvent, MarketTrade, RecordedFrame } from "./market/event.ts";
 import type { Wire } from "./wire.ts";
 
 export interface Broker {
@@ -33,7 +32,8 @@ export interface Broker {
 export interface BrokerContext {
   clock: Clock;
   options: SimOptions;
-  history: History;
+  /** A symbol's trades as this broker's REST shows them, oldest first. */
+  tradesOf(code: string): readonly MarketTrade[];
   instruments: readonly Instrument[];
   /** Market time, for REST; the wall's before a tape begins. */
   marketMs(): number;

@@ -17,6 +17,12 @@ export const FAULT_KINDS = [
   "no-ack",
   "rate-limit",
   "auth-refuse",
+  // Done to single trades on their way to the sockets
+  "lose",
+  "repeat",
+  "swap",
+  // Done to what REST remembers
+  "forget",
   // Settings
   "cap",
   "slot-lock",
@@ -33,10 +39,25 @@ export const faultSchema = z.strictObject({
   account: z.string().optional(),
   /** How long; without `ms` and `count` until "clear". */
   ms: z.number().nonnegative().optional(),
-  /** How many frames or answers; garbage: how many frames (1). */
+  /** How many frames or answers; garbage: how many frames (1); lose, repeat, swap: how often (1). */
   count: z.int().positive().max(100_000).optional(),
   /** cap: the new limit. */
   cap: z.int().nonnegative().optional(),
+  // lose, repeat, swap: which trades
+  /** A symbol's code; forget: whose trades so far; without it all of them. */
+  symbol: z.string().optional(),
+  /** Each so many-th of those that fit (1). */
+  every: z.int().positive().optional(),
+  /** Makes the distances random, `every` on average, and the same for the same seed. */
+  seed: z.int().optional(),
+  /** first and last of the symbol's day; second: of the same second as the one before it. */
+  which: z.enum(["first", "last", "second"]).optional(),
+  /** Places among the symbol's trades since the market opened, from 0. */
+  at: z.array(z.int().nonnegative()).max(1_000).optional(),
+  /** lose: so many neighbours of one symbol together (1). */
+  run: z.int().positive().max(10_000).optional(),
+  /** lose: does REST show the trade ("has")? */
+  rest: z.enum(["has", "lacks"]).optional(),
 });
 
 export type Fault = z.infer<typeof faultSchema>;

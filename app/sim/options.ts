@@ -8,6 +8,10 @@ const port = z.coerce.number().int().min(0).max(65_535).default(0);
 const durationMs = z.coerce.number().nonnegative();
 const amount = z.coerce.number().int().positive();
 
+/** A trade that is left out: `kis:005930:1216812`, or with `:lacks` behind it. */
+const OMISSION = /^(kis|kiwoom):([^:]+):(\d+)(:lacks)?$/;
+const omission = z.string().regex(OMISSION, { error: "kis:005930:1216812, or with :lacks behind" });
+
 export const optionsSchema = z.strictObject({
   // Market
   /** Same seed and start, same market. */
@@ -22,6 +26,8 @@ export const optionsSchema = z.strictObject({
   openingMs: durationMs.default(3000),
   /** Recordings to play instead of the generated market. */
   tape: z.array(z.string()).default([]),
+  /** Trades that a broker never says: broker:symbol:cumulative volume, with :lacks if REST lacks it too. */
+  omit: z.array(omission).default([]),
   /** Of a tape: 1 is its own pace; "max" is as fast as the sockets drain. */
   speed: z.union([z.literal("max"), z.coerce.number().positive()]).default(1),
   /** The market opens when each of these has every symbol registered for trades. */
@@ -86,7 +92,7 @@ export function readArguments(args: readonly string[]): SimOptions {
     names.map((name) => {
       return [
         kebab(name),
-        { type: name === "us" ? "boolean" : "string", multiple: name === "tape" } as const,
+        { type: name === "us" ? "boolean" : "string", multiple: isList(name) } as const,
       ];
     }),
   );
@@ -101,10 +107,30 @@ export function readArguments(args: readonly string[]): SimOptions {
   return readOptions({ ...input, expect: typeof expect === "string" ? list(expect) : undefined });
 }
 
+function isList(name: string): boolean {
+  return name === "tape" || name === "omit";
+}
+
 function list(text: string): string[] {
   return text.split(",").filter((word) => word !== "");
 }
 
 function kebab(name: string): string {
   return name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
+}
+
+export interface Omission {
+  broker: string;
+  symbol: string;
+  /** After the trade. */
+  cumVolume: number;
+  /** Does REST show it? */
+  rest: "has" | "lacks";
+}
+
+/** What an `omit` says; it has been checked. */
+export function readOmission(text: string): Omission {
+  const [, broker, symbol, cumVolume, lacks] = OMISSION.exec(text)!;
+  const rest = lacks === undefined ? "has" : "lacks";
+  return { broker: broker!, symbol: symbol!, cumVolume: Number(cumVolume), rest };
 }

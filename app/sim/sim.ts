@@ -10,7 +10,7 @@ import type { Counts } from "./counts.ts";
 import type { Fault } from "./faults.ts";
 import { openKis } from "./kis/server.ts";
 import { KIWOOM_PATH, KIWOOM_US_PATH, openKiwoom } from "./kiwoom/server.ts";
-import type { BrokerName, Instrument, Market } from "./market/event.ts";
+import type { BrokerName, Instrument, Market, MarketTrade } from "./market/event.ts";
 import { isFrameTape, openFrameTapes } from "./market/frame-tape.ts";
 import type { FrameMarket } from "./market/frame-tape.ts";
 import { generateMarket } from "./market/generator.ts";
@@ -19,7 +19,10 @@ import { Pump } from "./market/pump.ts";
 import { openTape } from "./market/tape.ts";
 import { readOptions } from "./options.ts";
 import type { SimInput, SimOptions } from "./options.ts";
+import { isOfTrades, Tamper } from "./tamper.ts";
+import type { Omitted } from "./tamper.ts";
 
+const NAMES = ["kis", "kiwoom"] as const;
 /** What full speed lets wait in the sockets before it pauses. */
 const BUFFERED_BYTES_AT_FULL_SPEED = 256 * 1024;
 /** A tape's statuses are registered last, and not where a broker has no room for them. */
@@ -44,6 +47,14 @@ export interface MarketState {
   brokers: BrokerName[];
 }
 
+/** A trade as the market has it. */
+export interface Printed {
+  symbol: string;
+  marketMs: number;
+  size: number;
+  cumVolume: number;
+}
+
 export interface Sim {
   readonly urls: SimUrls;
   /** Codes on this market. */
@@ -59,8 +70,12 @@ export interface Sim {
   open(): void;
   /** Ends the market, with its closing auction if `close`. Heartbeats go on; counts are final. */
   stop(options?: { close?: boolean }): void;
-  /** Makes something go wrong; how many sessions or settings it touched. */
+  /** Makes something go wrong; how many sessions, settings or remembered trades it touched. */
   fault(fault: Fault): number;
+  /** What was left out by a fault on single trades, or by `omit`. */
+  omitted(): Omitted[];
+  /** What was printed on the market, whoever was told; of each symbol in its order. */
+  trades(): Printed[];
   close(): Promise<void>;
 }
 
@@ -75,11 +90,18 @@ export async function startSim(input: SimInput = {}, clock: Clock = systemClock)
   const history = new History(isTape ? Infinity : options.historyMax);
   const { instruments } = market;
   const marketMs = () => pump.marketMs() ?? clock.nowMs();
-  const context: BrokerContext = { clock, options, history, instruments, marketMs };
+  const tampers = {
+    kis: new Tamper("kis", history, options.omit),
+    kiwoom: new Tamper("kiwoom", history, options.omit),
+  };
+  const contextOf = (name: BrokerName): BrokerContext => {
+    const tradesOf = (code: string) => tampers[name].shown(history.of(code));
+    return { clock, options, tradesOf, instruments, marketMs };
+  };
   const accounts = { kis: new Accounts(), kiwoom: new Accounts() };
   const brokers = {
-    kis: await openKis(context, accounts.kis),
-    kiwoom: await openKiwoom(context, accounts.kiwoom),
+    kis: await openKis(contextOf("kis"), accounts.kis),
+    kiwoom: await openKiwoom(contextOf("kiwoom"), accounts.kiwoom),
   };
   const both = Object.values(brokers);
   const expected = options.expect ?? (isTape ? (["kis", "kiwoom"] as const) : []);
@@ -92,7 +114,10 @@ export async function startSim(input: SimInput = {}, clock: Clock = systemClock)
     emit: (event) => {
       if (event.kind === "frame") return brokers[event.broker].resend(event);
       if (event.kind === "trade") history.add(event);
-      for (const broker of both) broker.publish(event);
+      for (const name of NAMES) {
+        const said = event.kind === "trade" ? tampers[name].pass(event) : [event];
+        for (const one of said) brokers[name].publish(one);
+      }
     },
     flush: () => both.forEach((broker) => broker.flush()),
   });
@@ -104,8 +129,21 @@ export async function startSim(input: SimInput = {}, clock: Clock = systemClock)
     counts: () => count(accounts, brokers),
     market: () => ({ marketMs: pump.marketMs(), done: pump.done, brokers: heardOn(market) }),
     open: () => pump.open(),
-    stop: ({ close = false }: { close?: boolean } = {}) => pump.stop(close),
-    fault: (fault: Fault) => brokers[fault.broker].fault(fault),
+    stop: ({ close = false }: { close?: boolean } = {}) => {
+      for (const name of NAMES) tampers[name].isClosing = close;
+      pump.stop(close);
+      for (const name of NAMES) {
+        for (const trade of tampers[name].rest()) brokers[name].publish(trade);
+        brokers[name].flush();
+      }
+    },
+    fault: (fault: Fault) => {
+      if (fault.kind === "clear") tampers[fault.broker].clear();
+      const { broker } = fault;
+      return isOfTrades(fault) ? tampers[broker].set(fault) : brokers[broker].fault(fault);
+    },
+    omitted: () => NAMES.flatMap((name) => tampers[name].omitted),
+    trades: () => history.all().map(printOf),
   };
   const control = await openControl(sim, options.controlPort);
   return {
@@ -135,8 +173,11 @@ function isOfFrames(market: AnyMarket): market is FrameMarket {
 }
 
 function heardOn(market: AnyMarket): BrokerName[] {
-  const both = ["kis", "kiwoom"] as const;
-  return both.filter((name) => !isOfFrames(market) || market.registrations[name].length > 0);
+  return NAMES.filter((name) => !isOfFrames(market) || market.registrations[name].length > 0);
+}
+
+function printOf({ instrument, marketMs, size, cumVolume }: MarketTrade): Printed {
+  return { symbol: instrument.code, marketMs, size, cumVolume };
 }
 
 function nameOf({ market, code }: Instrument): string {

@@ -10,9 +10,11 @@ import type { KisKeys } from "./keys.ts";
 
 const PAGE_ROWS = 30;
 const DAY_MS = 86_400_000;
-const QUOTATIONS = "/uapi/domestic-stock/v1/quotations";
+const DOMESTIC = "/uapi/domestic-stock/v1/quotations";
+const OVERSEAS = "/uapi/overseas-price/v1/quotations";
 
 type Query = Record<string, string | undefined>;
+type Answer = (query: Query, reply: FastifyReply) => object;
 
 /** Adds KIS's routes to `server`. */
 export function serveKisRest(
@@ -21,7 +23,8 @@ export function serveKisRest(
   keys: KisKeys,
   faults: Faults,
 ): void {
-  const { clock, options, history } = context;
+  const { clock, options } = context;
+  const tradesOf = (code: string) => context.tradesOf(code);
   const limit = new RateLimit(clock, options.kisRequestsPerSecond);
 
   server.post("/oauth2/Approval", (request, reply) => {
@@ -51,8 +54,8 @@ export function serveKisRest(
   });
 
   /** A quotation route: asks for token, TR id and rate first, as the broker does. */
-  const quotation = (path: string, tr: string, answer: (query: Query) => object) =>
-    server.get(`${QUOTATIONS}/${path}`, (request, reply) => {
+  const quotation = (path: string, tr: string, answer: Answer) =>
+    server.get(path, (request, reply) => {
       const { authorization = "", appkey, tr_id } = request.headers;
       const account = keys.tokenAccount(authorization.replace(/^Bearer /, ""));
       if (account === undefined || account !== appkey) {
@@ -66,19 +69,29 @@ export function serveKisRest(
         rt_cd: "0",
         msg_cd: "MCA00000",
         msg1: "정상처리 되었습니다.",
-        ...answer(request.query as Query),
+        ...answer(request.query as Query, reply),
       });
     });
 
-  quotation("inquire-time-itemconclusion", "FHPST01060000", (query) => {
+  quotation(`${DOMESTIC}/inquire-time-itemconclusion`, "FHPST01060000", (query) => {
     const { FID_INPUT_ISCD: code = "", FID_INPUT_HOUR_1: hour = "" } = query;
-    return { output2: latest(history.of(code), hour || "999999").map(conclusion) };
+    return { output2: latest(tradesOf(code), hour || "999999").map(conclusion) };
   });
-  quotation("inquire-ccnl", "FHKST01010300", ({ FID_INPUT_ISCD: code = "" }) => {
-    return { output: latest(history.of(code), "999999").map(lastTrade) };
+  quotation(`${DOMESTIC}/inquire-ccnl`, "FHKST01010300", ({ FID_INPUT_ISCD: code = "" }) => {
+    return { output: latest(tradesOf(code), "999999").map(lastTrade) };
   });
-  quotation("chk-holiday", "CTCA0903R", ({ BASS_DT: from = "" }) => {
+  quotation(`${DOMESTIC}/chk-holiday`, "CTCA0903R", ({ BASS_DT: from = "" }) => {
     return { ctx_area_nk: "", ctx_area_fk: "", output: openDays(from, context.marketMs()) };
+  });
+  quotation(`${OVERSEAS}/inquire-ccnl`, "HHDFS76200300", (query, reply) => {
+    const { SYMB: code = "", TDAY: today, KEYB: key = "" } = query;
+    // This market has no yesterday.
+    const trades = today === "1" ? tradesOf(code) : [];
+    const end = key === "" ? trades.length : Math.min(Number(key) || 0, trades.length);
+    const start = Math.max(0, end - PAGE_ROWS);
+    void reply.header("tr_cont", start > 0 ? "M" : "D");
+    const page = trades.slice(start, end).reverse().map(overseasTrade);
+    return { keyb: start > 0 ? String(start) : "", output1: page };
   });
 }
 
@@ -101,6 +114,20 @@ function conclusion(trade: MarketTrade) {
     tday_rltv: strength(trade),
     acml_vol: String(trade.cumVolume),
     cnqn: String(trade.size),
+  };
+}
+
+function overseasTrade(trade: MarketTrade) {
+  const { price, ask, bid } = trade;
+  return {
+    khms: kst(trade.marketMs).time,
+    last: price.toFixed(4),
+    evol: String(trade.size),
+    tvol: String(trade.cumVolume),
+    mtyp: "1",
+    pbid: bid.toFixed(4),
+    pask: ask.toFixed(4),
+    vpow: strength(trade),
   };
 }
 

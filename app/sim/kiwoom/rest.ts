@@ -30,7 +30,7 @@ export function serveKiwoomRest(
   keys: KiwoomKeys,
   faults: Faults,
 ): void {
-  const { clock, options, history } = context;
+  const { clock, options } = context;
   const limit = new RateLimit(clock, options.kiwoomRequestsPerSecond);
   const apis = apiTable(options.pageRows);
 
@@ -86,7 +86,7 @@ export function serveKiwoomRest(
     const body = (request.body ?? {}) as Body;
     if (!isText(body.stk_cd))
       return refuse(reply, INPUT_ERROR, "1511", "필수 입력 값이 없습니다. stk_cd");
-    const trades = history.of(body.stk_cd.replace(/_(NX|AL)$/, ""));
+    const trades = context.tradesOf(body.stk_cd.replace(/_(NX|AL)$/, ""));
     return sendPage(reply, api, api.rows(trades, body), nextKey);
   });
 }

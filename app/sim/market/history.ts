@@ -21,6 +21,11 @@ export class History {
     if (trades.length >= 2 * this.#tradesMax) trades.splice(0, this.#tradesMax);
   }
 
+  /** Of all symbols, one after the other. */
+  all(): readonly MarketTrade[] {
+    return [...this.#trades.values()].flat();
+  }
+
   /** Oldest first. Empty for a symbol that has not traded. */
   of(code: string): readonly MarketTrade[] {
     return this.#trades.get(code) ?? [];
