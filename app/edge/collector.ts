@@ -18,6 +18,7 @@ import { SessionLog } from "./feed/session-log.ts";
 import { LeaseClock } from "./lease-clock.ts";
 import type { Doubt, Moment, Terms } from "./lease-clock.ts";
 import type { Outbox } from "./outbox/outbox.ts";
+import type { Refiller } from "./refill/refiller.ts";
 
 /** How often the lease is asked for, and then kept. */
 const LEASE_ASK_MS = 1_000;
@@ -34,6 +35,8 @@ export interface CollectorOptions {
   createFeed: (sink: FeedSink, onCap: (cap: number) => void) => Feed;
   /** Keeps the raw frames, when a tape is wanted. */
   keepFrame?: FeedSink["frame"];
+  /** Asks the broker for what is missing; without one the hub hands out nothing. */
+  refiller?: Refiller;
   ask: (account: string, holder: string, wish: Wish) => Promise<Standing>;
   outbox: Outbox;
   clock: Clock;
@@ -99,6 +102,7 @@ export class Collector {
   /** Unsubscribes and closes the broker's socket. The lease stays until `release`, so that nobody else opens one before. */
   async stopFeed(): Promise<void> {
     this.#isStopping = true;
+    this.#options.refiller?.hold(null);
     await this.#feed.stop();
   }
 
@@ -117,7 +121,7 @@ export class Collector {
 
   /** What the hub shows of this account. */
   status(): AccountStatus {
-    const { account, holder, clock, outbox } = this.#options;
+    const { account, holder, clock, outbox, refiller } = this.#options;
     const feed = this.#feed.state();
     const nowMs = clock.nowMs();
     const sessions = this.#sessions.told();
@@ -133,7 +137,8 @@ export class Collector {
       ...(this.#cap === undefined ? {} : { cap: this.#cap }),
       ...(this.#state.name === "holding" ? { assignmentEpoch: this.#state.assignmentEpoch } : {}),
       ...(sessions.length === 0 ? {} : { sessions }),
-      ledger: sumOf(LANES.map((table) => outbox.ledgerOf(account, table))),
+      ledger: sumOf(LANES.map((lane) => outbox.ledgerOf(account, lane))),
+      ...(refiller ? { refills: [...refiller.answers] } : {}),
     };
   }
 
@@ -146,21 +151,33 @@ export class Collector {
     if (this.#askOpen || this.#state.name === "stopped") return;
     this.#askOpen = true;
     this.#tellRefused();
-    const { account, holder, ask } = this.#options;
+    const { account, holder, ask, refiller } = this.#options;
     try {
       const wish = WISHES[this.#state.name];
       if (wish === "release") await this.#feedGone;
       const asked = this.#now();
-      const told = this.#sessions.told();
+      const sessions = this.#sessions.told();
+      const answers = refiller?.answers ?? [];
       const standing = await ask(account, holder, wish);
-      this.#sessions.confirm(told);
+      this.#sessions.confirm(sessions);
+      refiller?.confirmed(answers);
       this.#hear(wish, asked, standing);
+      this.#refill(standing);
     } catch (error) {
       // The uplink tells of its own failures. An exclusive lease outlives them: the outbox is the limit.
       if (!(error instanceof TickhubError)) throw error;
     } finally {
       this.#askOpen = false;
     }
+  }
+
+  /** What the hub hands out is for this process only while it holds the account. */
+  #refill({ refills }: Standing): void {
+    const state = this.#state;
+    const { refiller } = this.#options;
+    const isOurs = state.name === "holding" && !this.#isStopping;
+    refiller?.hold(isOurs ? state.epoch : null);
+    if (isOurs && refills) refiller?.take(refills);
   }
 
   #hear(wish: Wish, asked: Moment, standing: Standing): void {
@@ -246,6 +263,7 @@ export class Collector {
     this.#sessions.end("LEASE_LOST");
     this.#feed.destroy();
     this.#feedGone = this.#feed.stop();
+    this.#options.refiller?.hold(null);
     this.#tell(state, 0);
     this.#alarm("LEASE_LOST", reason);
   }

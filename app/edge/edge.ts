@@ -11,14 +11,14 @@ import type { EdgeStatus, Wish } from "../shared/gateway-protocol.ts";
 import type { MarketClock } from "../shared/market-clock.ts";
 import type { Reporter } from "../shared/report.ts";
 import type { Ledger } from "../shared/tick.ts";
+import { openBroker } from "./broker.ts";
 import { Collector } from "./collector.ts";
-import type { Feed, FeedSink } from "./feed/feed.ts";
-import { createKisFeed } from "./feed/kis/session.ts";
-import { createKiwoomFeed } from "./feed/kiwoom/session.ts";
+import type { FeedSink } from "./feed/feed.ts";
 import { LedgerWatch } from "./ledger-watch.ts";
 import type { OutboxEvent } from "./outbox/events.ts";
 import { Outbox, OUTBOX_DEFAULTS } from "./outbox/outbox.ts";
 import type { HeldSpan } from "./outbox/outbox.ts";
+import { Refiller } from "./refill/refiller.ts";
 import { startStatusServer } from "./status-server.ts";
 import { Sender } from "./uplink/sender.ts";
 
@@ -89,14 +89,19 @@ export async function startEdge(options: EdgeOptions): Promise<Edge> {
     clock,
     emit: reporter.emit,
   });
-  const collectors = options.accounts.map((account) => {
+  const collectors = options.accounts.map(({ account, appKey, secret }) => {
     const holder = randomUUID();
-    sender.addHolder(account.account, holder);
+    sender.addHolder(account, holder);
+    const { broker, restUrl, wsUrl } = options;
+    const shared = { clock, market, emit: reporter.emit };
+    const place = { broker, source: account, appKey, secret, restUrl, wsUrl };
+    const { history, createFeed } = openBroker({ ...place, ...shared });
     return new Collector({
-      account: account.account,
+      account,
       holder,
-      createFeed: (sink, onCap) => createFeed(options, account, sink, onCap),
-      ...(options.keepFrame ? { keepFrame: options.keepFrame(account.account) } : {}),
+      createFeed,
+      refiller: new Refiller({ account, history, outbox, ...shared }),
+      ...(options.keepFrame ? { keepFrame: options.keepFrame(account) } : {}),
       ask: (name, holderId, wish) => ask(name, holderId, wish),
       outbox,
       clock,
@@ -160,28 +165,6 @@ export async function startEdge(options: EdgeOptions): Promise<Edge> {
 const LEDGER_LOOK_MS = 1_000;
 /** A hub that is away does not hold up our end; it finds the dead link by itself. */
 const RELEASE_MS = 2_000;
-
-function createFeed(
-  options: EdgeOptions,
-  account: EdgeAccount,
-  sink: FeedSink,
-  onCap: (cap: number) => void,
-): Feed {
-  const { clock, market, restUrl, wsUrl } = options;
-  const create = options.broker === "kis" ? createKisFeed : createKiwoomFeed;
-  return create({
-    source: account.account,
-    appKey: account.appKey,
-    secret: account.secret,
-    restUrl,
-    wsUrl,
-    clock,
-    market,
-    emit: options.reporter.emit,
-    sink,
-    onCap,
-  });
-}
 
 /** The outbox's events in the words of the log. */
 function tell(event: OutboxEvent, emit: Emit): void {

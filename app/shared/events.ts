@@ -13,6 +13,15 @@ export interface EventFields {
   feed_cap_learned: { source: string; cap: number; refused: number };
   feed_subscription_refused: { source: string; key: string; code: string; reason: string };
   record_quarantined: { source: string; code: string; count: number; reason: string };
+  gap_answered: {
+    source: string;
+    kind: string;
+    symbol: string;
+    outcome: string;
+    rows: number;
+    requests: number;
+    tookMs: number;
+  };
   // Outbox
   outbox_trimmed: { account: string; table: string; count: number; reason: string };
   backlog_sealed: { account: string; table: string; stream: string; entries: number };
@@ -102,6 +111,11 @@ export const EVENTS = {
     says: "Records went to quarantine",
     labels: ["source", "code"],
     adds: "count",
+  },
+  gap_answered: {
+    level: "info",
+    says: "The broker's REST was asked about a gap",
+    labels: ["source", "outcome"],
   },
   outbox_trimmed: {
     level: "error",

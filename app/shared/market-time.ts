@@ -46,6 +46,13 @@ export function kstDay(ms: number): number {
   return utcDay(ms + KST_OFFSET_MS);
 }
 
+/** The Korean time of day at `ms`, HHMMSS. */
+export function kstTime(ms: number): number {
+  const localS = Math.floor((ms + KST_OFFSET_MS) / SECOND_MS);
+  const ofDayS = localS - Math.floor((localS * SECOND_MS) / DAY_MS) * (DAY_MS / SECOND_MS);
+  return Math.floor(ofDayS / 3_600) * 10_000 + (Math.floor(ofDayS / 60) % 60) * 100 + (ofDayS % 60);
+}
+
 /**
  * Epoch ms of `hhmmss` on `day` in New York, with its daylight saving. The hour that comes twice in
  * autumn is its first pass, the hour left out in spring counts as an hour earlier.

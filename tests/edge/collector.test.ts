@@ -4,10 +4,11 @@ import { beforeEach, describe, expect, it } from "vitest";
 import { Collector } from "../../app/edge/collector.ts";
 import type { Feed, FeedSink, FeedState, Registration } from "../../app/edge/feed/feed.ts";
 import { Outbox, OUTBOX_DEFAULTS } from "../../app/edge/outbox/outbox.ts";
+import { Refiller } from "../../app/edge/refill/refiller.ts";
 import { readHeader } from "../../app/shared/batch.ts";
 import { TickhubError } from "../../app/shared/errors.ts";
 import type { Event } from "../../app/shared/events.ts";
-import type { Standing, Wish } from "../../app/shared/gateway-protocol.ts";
+import type { Refill, RefillAnswer, Standing, Wish } from "../../app/shared/gateway-protocol.ts";
 import { FakeClock } from "../support/fake-clock.ts";
 import { reject, trade } from "../support/records.ts";
 
@@ -350,6 +351,69 @@ describe("a collector", () => {
     await collector.stopFeed();
     await collector.release();
     expect(wishes.at(-1)).toBe("report");
+  });
+
+  describe("with a refiller", () => {
+    const gap: Refill = {
+      ...{ id: 5, kind: "hole", venue: "KRX", symbol: "005930", day: 20261123, chain: 0 },
+      ...{ fromMs: 0, toMs: 1_000, seqFrom: 10, seqTo: 20 },
+    };
+    let told: RefillAnswer[][];
+    let asked: number;
+
+    beforeEach(() => {
+      [told, asked] = [[], 0];
+      const shared = { outbox, clock, market: (wallMs: number) => wallMs, emit: () => undefined };
+      const history = {
+        past: () => {
+          asked++;
+          return Promise.resolve(null);
+        },
+      };
+      const refiller = new Refiller({ account: "kis:1", history, ...shared });
+      collector = new Collector({
+        ...{ account: "kis:1", holder: randomUUID(), refiller, ...shared },
+        createFeed: (sink) => (feed = new FakeFeed(sink)),
+        ask: () => {
+          told.push(collector.status().refills!);
+          return Promise.try(answer);
+        },
+      });
+    });
+
+    it("asks the broker about what the hub hands out, and repeats the answer until the hub has heard it", async () => {
+      collector.start();
+      await beat();
+      answer = () => ({ ...granted(), refills: [gap] });
+      await beat();
+      answer = () => {
+        throw new TickhubError("UPLINK_TIMEOUT");
+      };
+      await beat();
+      await beat();
+      answer = granted;
+      await beat();
+      await beat();
+      expect(asked).toBe(1);
+      expect(told.map((answers) => answers.map(({ id }) => id))).toEqual([
+        ...[[], []],
+        ...[[5], [5], [5], []],
+      ]);
+    });
+
+    it("takes nothing that is handed out with a lease that is not its own", async () => {
+      answer = () => standing("held", { refills: [gap] });
+      collector.start();
+      await beat();
+      answer = () => ({ ...granted(), refills: [] });
+      await beat();
+      feed.gone.resolve(undefined);
+      const stopping = collector.stopFeed();
+      answer = () => ({ ...granted(), refills: [gap] });
+      await beat();
+      await stopping;
+      expect(asked).toBe(0);
+    });
   });
 
   it("tells of refused records once a heartbeat, with their count", async () => {

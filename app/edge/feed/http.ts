@@ -4,7 +4,9 @@ import { TickhubError, codeOf } from "../../shared/errors.ts";
 
 export interface JsonRequest {
   url: string;
-  body: Record<string, string>;
+  headers?: Record<string, string>;
+  /** Posted as JSON; without one it is a GET. */
+  body?: Record<string, string>;
   clock: Clock;
   timeoutMs: number;
   replyBytesMax: number;
@@ -13,22 +15,24 @@ export interface JsonRequest {
 /** What came back. `body` is empty where it was no JSON object. */
 export interface JsonReply {
   status: number;
+  headers: Headers;
   body: Record<string, unknown>;
 }
 
-/** Posts `body` as JSON. Throws FEED_UNREACHABLE when no whole answer came in time and in bounds. */
-export async function postJson(request: JsonRequest): Promise<JsonReply> {
+/** Asks once. Throws FEED_UNREACHABLE when no whole answer came in time and in bounds. */
+export async function requestJson(request: JsonRequest): Promise<JsonReply> {
   const abort = new AbortController();
   const timer = request.clock.after(request.timeoutMs, () => abort.abort());
   try {
     const response = await fetch(request.url, {
-      method: "POST",
-      headers: { "content-type": "application/json;charset=UTF-8" },
-      body: JSON.stringify(request.body),
+      method: request.body ? "POST" : "GET",
+      headers: { "content-type": "application/json;charset=UTF-8", ...request.headers },
+      body: request.body ? JSON.stringify(request.body) : null,
       redirect: "error",
       signal: abort.signal,
     });
-    return { status: response.status, body: objectIn(await readText(response, request)) };
+    const { status, headers } = response;
+    return { status, headers, body: objectIn(await readText(response, request)) };
   } catch (error) {
     if (error instanceof TickhubError) throw error;
     const { host, pathname } = new URL(request.url);

@@ -93,6 +93,10 @@ export interface KisTimings extends Pick<SocketLimits, "handshakeMs" | "silenceM
   requestTimeoutMs: number;
   /** The approval key is good for 24 h. */
   keyLifeMs: number;
+  /** Between two askings for a REST token. */
+  tokenSpacingMs: number;
+  /** A REST token is renewed this long before it expires. */
+  tokenMarginMs: number;
   stableMs: number;
   waits: Waits;
 }
@@ -111,6 +115,8 @@ export const KIS_TIMINGS: KisTimings = {
   closeMs: 3 * SECOND_MS,
   requestTimeoutMs: 10 * SECOND_MS,
   keyLifeMs: 23 * 60 * MINUTE_MS,
+  tokenSpacingMs: MINUTE_MS,
+  tokenMarginMs: 10 * MINUTE_MS,
   stableMs: 5 * MINUTE_MS,
   waits: {
     clean: { floorMs: SECOND_MS, baseMs: 4 * SECOND_MS, ceilingMs: 5 * MINUTE_MS },
@@ -134,7 +140,7 @@ export interface KisLimits extends Pick<SocketLimits, "frameBytesMax" | "unsentB
 export const KIS_LIMITS: KisLimits = {
   frameBytesMax: 1024 * 1024,
   unsentBytesMax: 64 * 1024,
-  replyBytesMax: 64 * 1024,
+  replyBytesMax: 1024 * 1024,
   registrationsMax: 41,
   sendsMax: 2,
   retriesMax: 5,

@@ -33,6 +33,8 @@ export interface KisFeedOptions {
   market: MarketClock;
   emit: Emit;
   sink: FeedSink;
+  /** Shared with whoever else asks on this account's behalf; its own otherwise. */
+  rest?: KisRest;
   /** The broker allows only `cap` registrations a session. */
   onCap?: (cap: number) => void;
   timings?: Partial<KisTimings>;
@@ -40,7 +42,7 @@ export interface KisFeedOptions {
 }
 
 /** What outlives a session: the keys, and what the broker has taught us. */
-interface Account extends Omit<KisFeedOptions, "timings" | "limits"> {
+interface Account extends Omit<KisFeedOptions, "timings" | "limits" | "rest"> {
   timings: KisTimings;
   limits: KisLimits;
   rest: KisRest;
@@ -60,7 +62,7 @@ export function createKisFeed(options: KisFeedOptions): Feed {
     wsUrl: withPath(options.wsUrl),
     timings,
     limits,
-    rest: new KisRest({ ...options, ...timings, ...limits }),
+    rest: options.rest ?? new KisRest({ ...options, ...timings, ...limits }),
     decoder: new KisDecoder({ frameBytesMax: limits.frameBytesMax }),
     roomMax: limits.registrationsMax,
     keysRefused: 0,

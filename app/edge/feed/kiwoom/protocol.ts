@@ -164,7 +164,7 @@ export interface KiwoomLimits extends Pick<SocketLimits, "frameBytesMax" | "unse
 export const KIWOOM_LIMITS: KiwoomLimits = {
   frameBytesMax: 4 * 1024 * 1024,
   unsentBytesMax: 64 * 1024,
-  replyBytesMax: 64 * 1024,
+  replyBytesMax: 1024 * 1024,
   itemsMax: 200,
   chunkMax: 50,
   sendsMax: 2,

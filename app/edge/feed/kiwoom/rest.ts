@@ -1,11 +1,14 @@
-// Kiwoom's REST side as far as the feed needs it: the one token of an app key. A new token may kill
-// the old one in other hands, so there is one issuer per account and everybody shares what it holds.
+// Kiwoom's REST side: the one token of an app key, and one question of an API. A new token may kill the
+// old one in other hands, so there is one issuer per account and everybody shares what it holds.
 import type { Clock } from "../../../shared/clock.ts";
 import { TickhubError } from "../../../shared/errors.ts";
 import { kstMs } from "../../../shared/market-time.ts";
-import { postJson } from "../http.ts";
+import { Credential } from "../credential.ts";
+import type { Issued } from "../credential.ts";
+import { requestJson } from "../http.ts";
 import type { JsonReply } from "../http.ts";
 import { kiwoomActionOf } from "./protocol.ts";
+import type { KiwoomAction } from "./protocol.ts";
 
 export interface KiwoomRestOptions {
   restUrl: string;
@@ -17,54 +20,104 @@ export interface KiwoomRestOptions {
   tokenMarginMs: number;
 }
 
+/** One call of an API. */
+export interface KiwoomQuestion {
+  path: string;
+  apiId: string;
+  body: Record<string, string>;
+  /** Of the page before. */
+  nextKey?: string;
+}
+
 /** For a token whose `expires_dt` cannot be read. */
 const UNKNOWN_LIFE_MS = 3_600_000;
+/** return_code of an empty answer. */
+const NO_DATA = 20;
 
 export class KiwoomRest {
   readonly #options: KiwoomRestOptions;
-  #held: { token: string; untilMs: number } | undefined;
-  #asked: Promise<string> | undefined;
+  readonly #token: Credential;
 
   constructor(options: KiwoomRestOptions) {
     this.#options = options;
+    this.#token = new Credential({ clock: options.clock, issue: () => this.#issue() });
   }
 
   /**
-   * The token: kept until shortly before it expires, asked for once however many wait for it.
+   * The token, kept until shortly before it expires.
    * Throws FEED_AUTH, FEED_ADDRESS_REFUSED, FEED_RATE_LIMITED, FEED_UNREACHABLE. Source: au10001.
    */
   token(): Promise<string> {
-    if (this.#held && this.#options.clock.nowMs() < this.#held.untilMs) {
-      return Promise.resolve(this.#held.token);
-    }
-    this.#asked ??= this.#issue().finally(() => (this.#asked = undefined));
-    return this.#asked;
+    return this.#token.get();
   }
 
   /** The broker does not take this token any more: the next `token` asks for a new one. */
   drop(token: string): void {
-    if (this.#held?.token === token) this.#held = undefined;
+    this.#token.drop(token);
   }
 
-  async #issue(): Promise<string> {
-    const { restUrl, appKey, secret, clock, requestTimeoutMs, replyBytesMax } = this.#options;
-    const reply = await postJson({
-      url: `${restUrl}/oauth2/token`,
-      body: { grant_type: "client_credentials", appkey: appKey, secretkey: secret },
-      clock,
-      timeoutMs: requestTimeoutMs,
-      replyBytesMax,
+  /**
+   * The answer to one question. A token that the broker does not take is replaced once.
+   * Throws FEED_AUTH, FEED_ADDRESS_REFUSED, FEED_RATE_LIMITED, FEED_UNREACHABLE.
+   */
+  async ask(question: KiwoomQuestion): Promise<JsonReply> {
+    const token = await this.#token.get();
+    const reply = await this.#send(question, token);
+    if (actionOf(reply) !== "token") return checked(reply);
+    this.#token.drop(token);
+    return checked(await this.#send(question, await this.#token.get()));
+  }
+
+  #send({ path, apiId, body, nextKey }: KiwoomQuestion, token: string): Promise<JsonReply> {
+    const page: Record<string, string> =
+      nextKey === undefined ? {} : { "cont-yn": "Y", "next-key": nextKey };
+    return this.#request(path, body, {
+      "api-id": apiId,
+      authorization: `Bearer ${token}`,
+      ...page,
     });
+  }
+
+  async #issue(): Promise<Issued> {
+    const { appKey, secret, clock } = this.#options;
+    const body = { grant_type: "client_credentials", appkey: appKey, secretkey: secret };
+    const reply = await this.#request("/oauth2/token", body, {});
     const { token, expires_dt: expiresDt } = reply.body;
     // Refusals arrive with HTTP 200: the code in the body decides.
-    if (Number(reply.body["return_code"]) !== 0 || typeof token !== "string" || token === "") {
-      throw refusalOf(reply);
-    }
+    if (codeOf(reply) !== 0 || typeof token !== "string" || token === "") throw refusalOf(reply);
     const expiresMs = kstStampMs(expiresDt) - this.#options.tokenMarginMs;
     const untilMs = Number.isNaN(expiresMs) ? clock.nowMs() + UNKNOWN_LIFE_MS : expiresMs;
-    this.#held = { token, untilMs };
-    return token;
+    return { text: token, untilMs };
   }
+
+  #request(
+    path: string,
+    body: Record<string, string>,
+    headers: Record<string, string>,
+  ): Promise<JsonReply> {
+    const { restUrl, clock, requestTimeoutMs: timeoutMs, replyBytesMax } = this.#options;
+    return requestJson({ url: restUrl + path, headers, body, clock, timeoutMs, replyBytesMax });
+  }
+}
+
+function checked(reply: JsonReply): JsonReply {
+  const code = codeOf(reply);
+  if (reply.status !== 200 || (code !== 0 && code !== NO_DATA)) throw refusalOf(reply);
+  return reply;
+}
+
+/** Some answers write the name in another case. */
+function codeOf({ body }: JsonReply): number {
+  return Number(body["return_code"] ?? body["returnCode"] ?? Number.NaN);
+}
+
+function messageOf({ body }: JsonReply): string {
+  const message = body["return_msg"] ?? body["returnMsg"];
+  return typeof message === "string" ? message : "";
+}
+
+function actionOf(reply: JsonReply): KiwoomAction {
+  return kiwoomActionOf(codeOf(reply), messageOf(reply));
 }
 
 /** `20241107083713`, Korean time, as epoch ms; NaN when it is no such stamp. */
@@ -73,11 +126,10 @@ function kstStampMs(stamp: unknown): number {
   return kstMs(Number(stamp.slice(0, 8)), Number(stamp.slice(8)));
 }
 
-function refusalOf({ status, body }: JsonReply): TickhubError {
-  const returnCode = Number(body["return_code"] ?? Number.NaN);
-  const message = typeof body["return_msg"] === "string" ? body["return_msg"] : "";
-  const context = { status, returnCode, message: message.slice(0, 120) };
-  const action = kiwoomActionOf(returnCode, message);
+function refusalOf(reply: JsonReply): TickhubError {
+  const { status } = reply;
+  const context = { status, returnCode: codeOf(reply), message: messageOf(reply).slice(0, 120) };
+  const action = actionOf(reply);
   if (action === "address") return new TickhubError("FEED_ADDRESS_REFUSED", context);
   if (action === "slow" || status === 429) return new TickhubError("FEED_RATE_LIMITED", context);
   return new TickhubError(status >= 500 ? "FEED_UNREACHABLE" : "FEED_AUTH", context);

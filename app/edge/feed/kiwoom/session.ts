@@ -43,6 +43,8 @@ export interface KiwoomFeedOptions {
   market: MarketClock;
   emit: Emit;
   sink: FeedSink;
+  /** Shared with whoever else asks on this account's behalf; its own otherwise. */
+  rest?: KiwoomRest;
   /** The broker allows only `cap` items on the domestic socket. */
   onCap?: (cap: number) => void;
   timings?: Partial<KiwoomTimings>;
@@ -50,7 +52,7 @@ export interface KiwoomFeedOptions {
 }
 
 /** What outlives the sessions of one socket: the token's issuer, and what the broker has taught us. */
-interface Account extends Omit<KiwoomFeedOptions, "timings" | "limits"> {
+interface Account extends Omit<KiwoomFeedOptions, "timings" | "limits" | "rest"> {
   line: KiwoomLine;
   timings: KiwoomTimings;
   limits: KiwoomLimits;
@@ -65,7 +67,7 @@ interface Account extends Omit<KiwoomFeedOptions, "timings" | "limits"> {
 export function createKiwoomFeed(options: KiwoomFeedOptions): Feed {
   const timings = { ...KIWOOM_TIMINGS, ...options.timings };
   const limits = { ...KIWOOM_LIMITS, ...options.limits };
-  const rest = new KiwoomRest({ ...options, ...timings, ...limits });
+  const rest = options.rest ?? new KiwoomRest({ ...options, ...timings, ...limits });
   const lines = {
     domestic: keeperOf("domestic", options.wsUrl),
     us: keeperOf("us", options.usWsUrl ?? new URL("/api/us/websocket", options.wsUrl).href),
