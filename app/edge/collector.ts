@@ -11,7 +11,7 @@ import type { Emit } from "../shared/events.ts";
 import type { AccountStatus, Standing, Wish } from "../shared/gateway-protocol.ts";
 import type { MarketClock } from "../shared/market-clock.ts";
 import { sumOf } from "../shared/tick.ts";
-import type { Reject, RejectCode, Tick } from "../shared/tick.ts";
+import type { Reject, Tick } from "../shared/tick.ts";
 import type { Feed, FeedSink, Registration } from "./feed/feed.ts";
 import { Sequencer } from "./feed/sequencer.ts";
 import { SessionLog } from "./feed/session-log.ts";
@@ -19,6 +19,7 @@ import { LeaseClock } from "./lease-clock.ts";
 import type { Doubt, Moment, Terms } from "./lease-clock.ts";
 import type { Outbox } from "./outbox/outbox.ts";
 import type { Refiller } from "./refill/refiller.ts";
+import { RefusedTally } from "./refused-tally.ts";
 
 /** How often the lease is asked for, and then kept. */
 const LEASE_ASK_MS = 1_000;
@@ -74,13 +75,13 @@ export class Collector {
   /** Nothing is begun any more; a lease that is held is kept until `release`, or a successor would come too soon. */
   #isStopping = false;
   #cap: number | undefined;
-  /** Refused since the last heartbeat, by code: events are told per heartbeat, not per record. */
-  readonly #refused = new Map<RejectCode, { count: number; reason: string }>();
+  readonly #refused: RefusedTally;
   #lastTickMs = 0;
 
   constructor(options: CollectorOptions) {
     this.account = options.account;
     this.#options = options;
+    this.#refused = new RefusedTally(options.account, options.emit);
     this.#sequencer = new Sequencer({ market: options.market });
     const sink: FeedSink = {
       ticks: (ticks) => this.#take(ticks),
@@ -150,7 +151,7 @@ export class Collector {
   async #ask(): Promise<void> {
     if (this.#askOpen || this.#state.name === "stopped") return;
     this.#askOpen = true;
-    this.#tellRefused();
+    this.#refused.tell();
     const { account, holder, ask, refiller } = this.#options;
     try {
       const wish = WISHES[this.#state.name];
@@ -293,7 +294,7 @@ export class Collector {
         doubt === null
           ? this.#sequencer.accept(tick)
           : this.#sequencer.outsideLease(tick, DOUBTS[doubt]);
-      if (row.kind === "reject") this.#noteRefused(row);
+      if (row.kind === "reject") this.#refused.note(row);
       outbox.push(account, epoch, row, nowMs);
     }
     this.#lastTickMs = clock.nowMs();
@@ -310,22 +311,8 @@ export class Collector {
       row.reason = `${DOUBTS[doubt]}; ${row.reason}`;
       row.code = "OUTSIDE_LEASE";
     }
-    this.#noteRefused(row);
+    this.#refused.note(row);
     outbox.push(account, epoch, row, clock.monoMs());
-  }
-
-  #noteRefused({ code, reason }: Reject): void {
-    const noted = this.#refused.get(code);
-    if (noted) noted.count += 1;
-    else this.#refused.set(code, { count: 1, reason });
-  }
-
-  #tellRefused(): void {
-    const { account: source, emit } = this.#options;
-    for (const [code, { count, reason }] of this.#refused) {
-      emit({ event: "record_quarantined", source, code, count, reason });
-    }
-    this.#refused.clear();
   }
 
   #alarm(code: ErrorCode, reason: string): void {
