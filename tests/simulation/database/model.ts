@@ -1,0 +1,499 @@
+// The database as ingest and leases see it: READ COMMITTED, statement by statement, with the locks of the
+// real one. The functions are those of migrations/0003, line by line; tests/simulation/schedules.test.ts
+// compares both on random schedules. Statements are generators: they stop where the real ones can wait.
+import {
+  countStatuses,
+  readBooks,
+  readQuarantine,
+  readTrades,
+  type QuarantineRow,
+  type TradeRow,
+} from "./copied.ts";
+import { Locks } from "./locks.ts";
+import { type BatchRow, type Lease, type Stream, Tables, Transaction } from "./tables.ts";
+
+/** Where a statement stops: until a lock is its own, or for a moment in which others run. */
+export type Stop = "blocked" | "pause";
+export type Running<T> = Generator<Stop, T, void>;
+
+/** A value as PostgreSQL sends it. */
+export type Answer = Record<string, string | null>;
+
+/** Bugs that a test can plant here: each must be found out by a law. */
+export interface DatabasePlant {
+  /** ingest_begin reads the epoch without the account's lock. */
+  unlockedEpoch?: boolean;
+  /** A book is what it shows: one that repeats an earlier one is left out. */
+  contentKey?: boolean;
+}
+
+export class SqlError extends Error {
+  readonly code: string;
+  constructor(code: string, message: string) {
+    super(message);
+    this.code = code;
+  }
+}
+
+/** Arguments of ingest_begin, read. */
+export interface Booking {
+  stream: string;
+  table: number;
+  account: string;
+  edge: string;
+  holder: string;
+  epoch: number;
+  first: number;
+  crcs: number[];
+  rows: number[];
+  lastMs: number[];
+  lost: number[];
+  isPlain: boolean;
+}
+
+export type Wish = "claim" | "hold" | "release" | "report";
+
+export interface Asking {
+  account: string;
+  holder: string;
+  edge: string;
+  wish: Wish;
+  /** Of the assignment that the asking feed runs. */
+  assignmentEpoch: number | undefined;
+}
+
+const TRADE_TABLE = 1;
+const QUARANTINE_TABLE = 4;
+
+export class ModelDatabase {
+  readonly tables = new Tables();
+  readonly #locks = new Locks();
+  readonly #nowMs: () => number;
+  readonly #plant: DatabasePlant;
+  #transactions = 0;
+  #streams = 0;
+  readonly #pendingTrades = new Map<string, Transaction>();
+  readonly #pendingStreams = new Map<string, Transaction>();
+  /** Of the server: silence from before proves nothing. */
+  startedMs = -Infinity;
+  /** Before a transaction's rows become everybody's. */
+  onCommit: (tx: Transaction) => void = () => undefined;
+
+  /** `nowMs` is the server's wall clock. */
+  constructor(nowMs: () => number, plant: DatabasePlant = {}) {
+    this.#nowMs = nowMs;
+    this.#plant = plant;
+  }
+
+  begin(): Transaction {
+    const tx = new Transaction(++this.#transactions);
+    this.#locks.request(`xid ${tx.id}`, tx, "exclusive");
+    return tx;
+  }
+
+  commit(tx: Transaction): void {
+    this.onCommit(tx);
+    this.tables.apply(tx);
+    this.#end(tx);
+  }
+
+  abort(tx: Transaction): void {
+    this.#end(tx);
+  }
+
+  #end(tx: Transaction): void {
+    for (const [id, owner] of this.#pendingStreams) {
+      if (owner === tx) this.#pendingStreams.delete(id);
+    }
+    for (const [key, owner] of this.#pendingTrades) {
+      if (owner === tx) this.#pendingTrades.delete(key);
+    }
+    this.#locks.releaseAll(tx);
+  }
+
+  *#lock(tx: Transaction, name: string, mode: "shared" | "exclusive"): Running<void> {
+    if (!this.#locks.request(name, tx, mode)) yield "blocked";
+  }
+
+  /** Until `other` has committed or not. */
+  *#waitFor(tx: Transaction, other: Transaction): Running<void> {
+    yield* this.#lock(tx, `xid ${other.id}`, "shared");
+    this.#locks.release(`xid ${other.id}`, tx);
+  }
+
+  *ingestBegin(tx: Transaction, batch: Booking): Running<Answer> {
+    const { account, first, isPlain } = batch;
+    if (!this.#plant.unlockedEpoch) yield* this.#lock(tx, `account ${account}`, "shared");
+    const untilMs = this.#untilMs(batch);
+    yield "pause";
+    const s = yield* this.#openStream(tx, batch);
+    const last = s?.last ?? 0;
+    const state = this.#stateOf(batch, s);
+    if (isPlain) {
+      const isOutside = batch.rows.some((rows, i) => rows > 0 && batch.lastMs[i]! > untilMs);
+      if (state !== "store" || isOutside) throw new SqlError("TH001", `not a plain batch (${state})`);
+    }
+    const was = state === "duplicate" ? this.#batch(s!.no, first) : undefined;
+    if (state === "store") {
+      this.#book(tx, s!, batch);
+      if (!isPlain && batch.table === TRADE_TABLE) tx.incoming = [];
+    }
+    return {
+      state,
+      stream_no: s ? String(s.no) : null,
+      last_number: String(last),
+      store_until_ms: untilMs === Infinity ? null : String(untilMs),
+      was_committed: was ? String(was.committed) : null,
+      was_duplicate: was ? String(was.duplicate) : null,
+      was_quarantined: was ? String(was.quarantined) : null,
+      was_lost: was ? String(was.lost) : null,
+    };
+  }
+
+  /** Rows captured later are not the sender's to store. */
+  #untilMs({ account, epoch, holder }: Booking): number {
+    if (epoch > 0) {
+      const found = this.tables.epochs
+        .get(account)
+        ?.find((one) => one.epoch === epoch && one.holder === holder);
+      return found ? (found.endedMs ?? Infinity) : -Infinity;
+    }
+    return this.tables.leases.has(account) ? -Infinity : Infinity;
+  }
+
+  /** `select … for update`, and the insert before it where this is the stream's first batch. */
+  *#openStream(tx: Transaction, batch: Booking): Running<Stream | undefined> {
+    const { stream: id, account, table, edge, holder } = batch;
+    const found = yield* this.#streamForUpdate(tx, id);
+    if (found || batch.first !== 1) return found;
+    const no = ++this.#streams;
+    for (;;) {
+      const other = this.#pendingStreams.get(id);
+      if (this.tables.streams.has(id) || !other) break;
+      yield* this.#waitFor(tx, other);
+    }
+    if (!this.tables.streams.has(id)) {
+      this.#pendingStreams.set(id, tx);
+      const empty = { last: 0, lastCrc: null, received: 0, committed: 0, duplicate: 0, lost: 0 };
+      tx.streams.set(id, { ...empty, id, no, account, table, edge, holder, quarantined: 0 });
+    }
+    return yield* this.#streamForUpdate(tx, id);
+  }
+
+  *#streamForUpdate(tx: Transaction, id: string): Running<Stream | undefined> {
+    if (tx.streams.has(id)) return tx.streams.get(id);
+    if (!this.tables.streams.has(id)) return undefined;
+    yield* this.#lock(tx, `stream ${id}`, "exclusive");
+    return this.tables.streams.get(id);
+  }
+
+  #stateOf({ account, table, first, crcs }: Booking, s: Stream | undefined): string {
+    const last = s?.last ?? 0;
+    if (first > last + 1) return "hole";
+    if (s && (s.account !== account || s.table !== table)) return "reused";
+    if (first === last + 1) return "store";
+    const isOther = crcs.some((crc, i) => {
+      const number = first + i;
+      const stored = this.#batch(s!.no, number)?.crc ?? (last === number ? s!.lastCrc : null);
+      return stored !== null && stored !== crc;
+    });
+    if (isOther) return "reused";
+    return first + crcs.length - 1 <= last ? "duplicate" : "mixed";
+  }
+
+  #batch(streamNo: number, number: number): BatchRow | undefined {
+    const batches = this.tables.batches.get(streamNo);
+    // Numbers have no hole, unless a law is about to say so.
+    const likely = batches?.[number - 1];
+    return likely?.number === number ? likely : batches?.find((one) => one.number === number);
+  }
+
+  #book(tx: Transaction, s: Stream, { first, crcs, rows, lost, table }: Booking): void {
+    const isQuarantine = table === QUARANTINE_TABLE;
+    crcs.forEach((crc, i) => {
+      const count = rows[i]!;
+      tx.batches.push({
+        ...{ stream: s.no, number: first + i, crc, rows: count, duplicate: 0, lost: lost[i]! },
+        committed: isQuarantine ? 0 : count,
+        quarantined: isQuarantine ? count : 0,
+      });
+    });
+    const [rowSum, lostSum] = [sum(rows), sum(lost)];
+    tx.streams.set(s.id, {
+      ...s,
+      last: first + crcs.length - 1,
+      lastCrc: crcs.at(-1)!,
+      received: s.received + rowSum + lostSum,
+      committed: s.committed + (isQuarantine ? 0 : rowSum),
+      quarantined: s.quarantined + (isQuarantine ? rowSum : 0),
+      lost: s.lost + lostSum,
+    });
+  }
+
+  *copyTrades(tx: Transaction, chunks: readonly Uint8Array[]): Running<void> {
+    const rows = readTrades(chunks);
+    for (const [i, row] of rows.entries()) {
+      if (i === rows.length >> 1) yield "pause";
+      if (!(yield* this.#claimKey(tx, row.key))) {
+        throw new SqlError("23505", 'duplicate key value violates unique constraint "trade_key"');
+      }
+      tx.trades.set(row.key, row);
+    }
+  }
+
+  copyIncoming(tx: Transaction, chunks: readonly Uint8Array[]): void {
+    if (!tx.incoming) throw new SqlError("42P01", 'relation "pg_temp.incoming_trade" does not exist');
+    tx.incoming.push(...readTrades(chunks));
+  }
+
+  *copyBooks(tx: Transaction, chunks: readonly Uint8Array[]): Running<void> {
+    const rows = readBooks(chunks);
+    for (const [i, row] of rows.entries()) {
+      if (i === rows.length >> 1) yield "pause";
+      if (this.#plant.contentKey) {
+        const repeats = (other: { content: string }) => other.content === row.content;
+        if (this.tables.books.some(repeats) || tx.books.some(repeats)) continue;
+      }
+      tx.books.push(row);
+    }
+  }
+
+  copyStatuses(tx: Transaction, chunks: readonly Uint8Array[]): void {
+    tx.statuses += countStatuses(chunks);
+  }
+
+  copyQuarantine(tx: Transaction, chunks: readonly Uint8Array[]): void {
+    tx.quarantine.push(...readQuarantine(chunks));
+  }
+
+  /** True when the key is free and now this transaction's. */
+  *#claimKey(tx: Transaction, key: string): Running<boolean> {
+    for (;;) {
+      if (tx.trades.has(key) || this.tables.trades.has(key)) return false;
+      const other = this.#pendingTrades.get(key);
+      if (!other || other === tx) break;
+      yield* this.#waitFor(tx, other);
+    }
+    this.#pendingTrades.set(key, tx);
+    return true;
+  }
+
+  *ingestMerge(tx: Transaction, streamNo: number, quarantined: number): Running<Answer> {
+    const s = this.#streamByNo(tx, streamNo);
+    let [inserted, conflict, rows] = [0, 0, 0];
+    if (s?.table === TRADE_TABLE) {
+      const incoming = tx.incoming ?? [];
+      rows = incoming.length;
+      inserted = yield* this.#insertDistinct(tx, incoming);
+      if (inserted < rows) conflict = this.#quarantineConflicts(tx, incoming, streamNo);
+    }
+    const duplicate = rows - inserted - conflict;
+    if (s) {
+      tx.streams.set(s.id, {
+        ...s,
+        committed: s.committed - duplicate - conflict - quarantined,
+        duplicate: s.duplicate + duplicate,
+        quarantined: s.quarantined + conflict + quarantined,
+      });
+      const batch = tx.batches.find(({ stream, number }) => stream === s.no && number === s.last);
+      if (batch) {
+        batch.committed -= duplicate + conflict + quarantined;
+        batch.duplicate += duplicate;
+        batch.quarantined += conflict + quarantined;
+      }
+    }
+    return {
+      inserted: String(inserted),
+      duplicate: String(duplicate),
+      conflict: String(conflict),
+    };
+  }
+
+  #streamByNo(tx: Transaction, no: number): Stream | undefined {
+    for (const stream of tx.streams.values()) if (stream.no === no) return stream;
+    return this.tables.streamOf.get(no);
+  }
+
+  *#insertDistinct(tx: Transaction, incoming: readonly TradeRow[]): Running<number> {
+    const distinct = new Map<string, TradeRow>();
+    for (const row of incoming) if (!distinct.has(row.key)) distinct.set(row.key, row);
+    let inserted = 0;
+    for (const row of [...distinct.values()].sort(byKey)) {
+      if (!(yield* this.#claimKey(tx, row.key))) continue;
+      tx.trades.set(row.key, row);
+      inserted++;
+    }
+    return inserted;
+  }
+
+  #quarantineConflicts(tx: Transaction, incoming: readonly TradeRow[], stream: number): number {
+    let conflict = 0;
+    for (const { key, price, size, source, capture } of incoming) {
+      const stored = tx.trades.get(key) ?? this.tables.trades.get(key);
+      if (!stored || (stored.price === price && stored.size === size)) continue;
+      tx.quarantine.push({ source, code: "KEY_CONFLICT", stream, capture } satisfies QuarantineRow);
+      conflict++;
+    }
+    return conflict;
+  }
+
+  *whereAmI(tx: Transaction, asking: Asking): Running<object> {
+    const { account, holder, edge, wish } = asking;
+    const l = this.#lease(tx, account);
+    if (wish === "claim" && l && l.holder !== holder && this.#waitMs(l, edge) === 0) {
+      yield "pause";
+      yield* this.#lock(tx, `account ${account}`, "exclusive");
+      yield* this.#grant(tx, asking);
+    } else if (wish === "release") yield* this.#release(tx, asking);
+    else if (wish === "claim" || wish === "hold") yield* this.#hear(tx, asking);
+    return this.#standing(tx, asking);
+  }
+
+  *#grant(tx: Transaction, { account, holder, edge }: Asking): Running<void> {
+    const l = yield* this.#leaseForUpdate(tx, account, () => true);
+    if (!l || l.holder === holder || this.#waitMs(l, edge) !== 0) return;
+    const nowMs = this.#nowMs();
+    const place = this.tables.placements.get(account);
+    this.#endEpochs(tx, account, nowMs);
+    const mode = (place?.sites.length ?? 0) > 1 ? "failover" : "exclusive";
+    const ttlMs = place?.ttlMs ?? l.ttlMs;
+    const granted = { holder, edge, releasedMs: null, grantedMs: nowMs, seenMs: nowMs, mode, ttlMs };
+    tx.leases.set(account, { ...l, ...granted } as Lease);
+    this.#beginEpoch(tx, account);
+  }
+
+  *#release(tx: Transaction, { account, holder }: Asking): Running<void> {
+    const l = yield* this.#leaseForUpdate(tx, account, (one) => one.holder === holder);
+    if (!l) return;
+    const nowMs = this.#nowMs();
+    tx.leases.set(account, { ...l, holder: null, releasedMs: nowMs, seenMs: nowMs });
+    this.#endEpochs(tx, account, nowMs + l.quietMs);
+  }
+
+  *#hear(tx: Transaction, { account, holder }: Asking): Running<void> {
+    const l = yield* this.#leaseForUpdate(tx, account, (one) => one.holder === holder);
+    if (!l) return;
+    tx.leases.set(account, { ...l, seenMs: this.#nowMs() });
+    if (l.assignedEpoch !== l.planEpoch) this.#beginEpoch(tx, account);
+  }
+
+  #standing(tx: Transaction, { account, holder, edge, wish, assignmentEpoch }: Asking): object {
+    const l = this.#lease(tx, account);
+    const waitMs = l ? this.#waitMs(l, edge) : null;
+    const state = this.#standingOf(l, waitMs, holder, edge, wish);
+    const isGranted = state === "granted";
+    const isNews = wish === "claim" || assignmentEpoch !== l?.planEpoch;
+    return {
+      system: "7000000000000000001",
+      nowMs: this.#nowMs(),
+      lease: {
+        state,
+        epoch: l?.epoch ?? null,
+        holder: l?.holder ?? null,
+        edge: l?.edge ?? null,
+        waitMs: state === "waiting" ? waitMs : null,
+        mode: l?.mode ?? null,
+        silenceMs: l ? silenceMs(l) : null,
+        validMs: l?.mode === "failover" ? l.ttlMs : null,
+      },
+      ...(isGranted ? { assignmentEpoch: l!.planEpoch } : {}),
+      ...(isGranted && isNews ? { assignment: this.tables.assignments.get(account) ?? [] } : {}),
+      ...(isGranted && wish === "claim" ? { positions: this.#positions(account) } : {}),
+    };
+  }
+
+  #standingOf(
+    l: Lease | undefined,
+    waitMs: number | null,
+    holder: string,
+    edge: string,
+    wish: Wish,
+  ): string {
+    if (!l) return "unknown";
+    if (l.holder === holder) return "granted";
+    if (wish === "hold") return "lost";
+    if (wish === "release" || (wish === "report" && l.holder === null)) return "released";
+    if (!this.#mayHold(l.account, edge)) return "ineligible";
+    return waitMs === null ? "held" : "waiting";
+  }
+
+  #positions(account: string): object[] {
+    const symbols = (this.tables.assignments.get(account) ?? []).map(({ symbol }) => symbol);
+    return [...new Set(symbols)].flatMap((symbol) => {
+      const last = this.tables.latest.get(`${account}|${symbol}`);
+      if (!last) return [];
+      const { chain, seq, price, tsMs: exchangeMs } = last;
+      const at = new Date(Date.UTC(2000, 0, 1 + last.day));
+      const day = 10_000 * at.getUTCFullYear() + 100 * (at.getUTCMonth() + 1) + at.getUTCDate();
+      return [{ symbol, venue: "KRX", day, chain, seq, price, exchangeMs }];
+    });
+  }
+
+  #lease(tx: Transaction, account: string): Lease | undefined {
+    return tx.leases.get(account) ?? this.tables.leases.get(account);
+  }
+
+  /** Finds by snapshot, waits for the row, and looks again, as an update in READ COMMITTED does. */
+  *#leaseForUpdate(
+    tx: Transaction,
+    account: string,
+    isWanted: (lease: Lease) => boolean,
+  ): Running<Lease | undefined> {
+    const seen = this.#lease(tx, account);
+    if (!seen || !isWanted(seen)) return undefined;
+    yield* this.#lock(tx, `lease ${account}`, "exclusive");
+    const now = this.#lease(tx, account);
+    return now && isWanted(now) ? now : undefined;
+  }
+
+  #endEpochs(tx: Transaction, account: string, endedMs: number): void {
+    const epochs = this.#epochs(tx, account);
+    tx.epochs.set(
+      account,
+      epochs.map((one) => (one.endedMs === null ? { ...one, endedMs } : one)),
+    );
+  }
+
+  #beginEpoch(tx: Transaction, account: string): void {
+    const l = this.#lease(tx, account)!;
+    const nowMs = this.#nowMs();
+    const epoch = Math.max(l.epoch + 1, Math.floor(nowMs / 1_000));
+    tx.leases.set(account, { ...l, epoch, assignedEpoch: l.planEpoch });
+    const begun = { epoch, holder: l.holder!, edge: l.edge!, grantedMs: nowMs, endedMs: null };
+    tx.epochs.set(account, [...this.#epochs(tx, account), begun]);
+  }
+
+  #epochs(tx: Transaction, account: string) {
+    return tx.epochs.get(account) ?? this.tables.epochs.get(account) ?? [];
+  }
+
+  #mayHold(account: string, edge: string): boolean {
+    return this.tables.placements.get(account)?.sites.includes(edge) ?? true;
+  }
+
+  /** lease_wait_ms: 0 = now, null = not at all. */
+  #waitMs(l: Lease, edge: string): number | null {
+    const nowMs = this.#nowMs();
+    if (!this.#mayHold(l.account, edge)) return null;
+    if (l.holder === null) return Math.max(0, (l.releasedMs ?? -Infinity) + l.quietMs - nowMs);
+    if (l.mode !== "failover" && l.edge !== edge) return null;
+    const heardMs = Math.max(l.seenMs ?? -Infinity, this.startedMs, this.tables.hubStartMs);
+    return Math.max(0, heardMs + silenceMs(l) + l.quietMs - nowMs);
+  }
+}
+
+function silenceMs(l: Lease): number {
+  return l.mode === "failover" ? Math.max(l.ttlMs, l.killGraceMs) : l.killGraceMs;
+}
+
+function sum(numbers: readonly number[]): number {
+  return numbers.reduce((total, one) => total + one, 0);
+}
+
+/** The order of `trade_key`. */
+function byKey(a: TradeRow, b: TradeRow): number {
+  if (a.tsMs !== b.tsMs) return a.tsMs - b.tsMs;
+  if (a.symbol !== b.symbol) return a.symbol < b.symbol ? -1 : 1;
+  if (a.source !== b.source) return a.source < b.source ? -1 : 1;
+  return a.day - b.day || a.chain - b.chain || a.seq - b.seq;
+}

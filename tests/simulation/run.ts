@@ -1,0 +1,118 @@
+// A run from beginning to end: faults, then quiet, then the market closes and everything drains. What comes
+// out are the totals of the run and its digest; what goes wrong is told with the command that plays it again.
+import { FAULTS, heal, plague } from "./faults.ts";
+import { World, type WorldOptions } from "./world.ts";
+
+export interface RunOptions extends WorldOptions {
+  faultsMin?: number;
+  /** How long faults strike, true time. */
+  faultyMs?: number;
+  faults?: typeof FAULTS;
+  /** Something else to do at the beginning. */
+  prepare?: (world: World) => void;
+}
+
+export interface RunResult {
+  seed: number;
+  digest: string;
+  events: number;
+  faults: number;
+  /** Stored trades and books. */
+  rows: number;
+  received: number;
+  quarantined: number;
+  lost: number;
+  /** Held by processes at their death. */
+  buried: number;
+  overlaps: number;
+  twice: number;
+  sockets: number;
+  grants: number;
+  races: number;
+}
+
+const FAULTS_MIN = 20;
+const FAULTY_MS = 40_000;
+/** After the faults: long enough for a crashed holder's account to pass on and its gap to be filled. */
+const QUIET_MS = 22_000;
+/** Everything has drained by then, or never will. */
+const DRAIN_MS = 90_000;
+const SETTLE_MS = 3_000;
+
+/** Throws an Error whose message has the seed, the last steps and how to play it again. */
+export async function runSeed(options: RunOptions): Promise<RunResult> {
+  const world = new World(options);
+  try {
+    return await live(world, options);
+  } catch (error) {
+    throw new Error(report(world, options.seed, error), { cause: error });
+  }
+}
+
+async function live(world: World, options: RunOptions): Promise<RunResult> {
+  const { timeline, broker } = world;
+  const { faultsMin = FAULTS_MIN, faultyMs = FAULTY_MS, faults = FAULTS } = options;
+  const count = faultsMin + Math.floor(timeline.between(0, 8));
+  timeline.after(1_500, () => plague(world, count, faultyMs, faults));
+  options.prepare?.(world);
+  const until = (atMs: number) => world.run(() => timeline.nowMs >= atMs);
+  await until(1_500 + faultyMs);
+  heal(world);
+  await until(timeline.nowMs + QUIET_MS);
+  broker.isOpen = false;
+  await drain(world);
+  world.laws.end();
+  await world.run(() => true);
+  return resultOf(world, options.seed);
+}
+
+async function drain(world: World): Promise<void> {
+  const { timeline } = world;
+  const fromMs = timeline.nowMs;
+  let quietSinceMs = fromMs;
+  await world.run(() => {
+    const { nowMs } = timeline;
+    if (!isDrained(world)) quietSinceMs = nowMs;
+    return nowMs - quietSinceMs > SETTLE_MS || nowMs - fromMs > DRAIN_MS;
+  });
+  if (isDrained(world)) return;
+  const held = world.edges.filter((edge) => !edge.isOver).map((edge) => edge.outbox.heldSpans());
+  throw new Error(`does not drain: ${JSON.stringify(held)}`);
+}
+
+function isDrained(world: World): boolean {
+  if (world.server.isWorking) return false;
+  return world.edges.every(
+    ({ isOver, outbox }) => isOver || (outbox.drainEmpty() && outbox.ledger().held === 0),
+  );
+}
+
+function resultOf(world: World, seed: number): RunResult {
+  const { timeline, database, broker, laws, edges } = world;
+  const ledgers = edges.map(({ outbox }) => outbox.ledger());
+  const total = (of: (ledger: (typeof ledgers)[number]) => number) =>
+    ledgers.reduce((sum, ledger) => sum + of(ledger), 0);
+  return {
+    seed,
+    digest: timeline.digest(),
+    events: timeline.events,
+    faults: world.faults,
+    rows: database.tables.trades.size + database.tables.books.length,
+    received: total(({ received }) => received),
+    quarantined: total(({ quarantined }) => quarantined),
+    lost: total(({ lost }) => lost),
+    buried: edges.reduce((sum, { heldAtEnd }) => sum + (heldAtEnd ?? 0), 0),
+    overlaps: broker.overlaps,
+    twice: laws.twice,
+    sockets: broker.opened,
+    grants: laws.grants,
+    races: laws.races,
+  };
+}
+
+function report(world: World, seed: number, error: unknown): string {
+  const sentence = error instanceof Error ? error.message : String(error);
+  const replay = `TICKHUB_SEED=${seed} npx vitest run tests/simulation/simulation.test.ts -t "a seed"`;
+  const lines = [sentence, `seed ${seed}, event ${world.timeline.events}`, `again: ${replay}`];
+  return [...lines, ...world.timeline.lastLines()].join("\n");
+}
