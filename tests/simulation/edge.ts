@@ -39,7 +39,6 @@ export class EdgeProcess {
   #endedMs: number | null = null;
   readonly #world: World;
   readonly #sinks = new Map<string, FeedSink>();
-  readonly #asked = new Set<string>();
   #isStopping = false;
 
   constructor(world: World, process: Process, edge: string, accounts: readonly string[]) {
@@ -174,8 +173,6 @@ export class EdgeProcess {
 
   #refillGap(gap: Gap): void {
     const name = `${gap.account} ${gap.symbol} ${gap.seqFrom} ${gap.seqTo}`;
-    if (this.#asked.has(name)) return;
-    this.#asked.add(name);
     const rest = this.#world.broker.rest(gap.account, gap.symbol, gap.seqFrom, gap.seqTo);
     const rows = this.#world.plant.unclippedRefill ? rest : clipToGap(rest, gap);
     this.process.host.timeline.note(`${this.process.name} refills ${name}: ${rows.length}`);

@@ -22,6 +22,7 @@ export const FAULTS: readonly Fault[] = [
   { name: "restart beside", weight: 2, strike: restartBeside },
   { name: "stall of an edge", weight: 2, strike: stall },
   { name: "suspend", weight: 2, strike: suspend },
+  { name: "suspend, and no network at first", weight: 1, strike: suspendOffline },
   { name: "clock set", weight: 2, strike: setClock },
   { name: "slow disk", weight: 2, strike: slowDisk },
   { name: "crash of the hub", weight: 2, strike: crashHub },
@@ -119,6 +120,14 @@ function stall(world: World, { edge }: Site): void {
 function suspend(world: World, { host }: Site): void {
   host.suspend();
   world.timeline.after(stopMs(world), () => host.wake());
+}
+
+/** The lid is closed for long, and when it opens the way to the hub takes a while to come back. */
+function suspendOffline({ timeline }: World, { host, hubPath }: Site): void {
+  const asleepMs = timeline.between(17_000, 24_000);
+  host.suspend();
+  hubPath.blockedUntilMs = timeline.nowMs + asleepMs + timeline.between(3_000, 8_000);
+  timeline.after(asleepMs, () => host.wake());
 }
 
 function setClock({ timeline }: World, { host }: Site): void {

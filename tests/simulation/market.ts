@@ -48,6 +48,8 @@ export class Broker {
   readonly #sessions = new Map<string, Session[]>();
   /** Every print, by account and symbol, in order. */
   readonly #prints = new Map<string, Print[]>();
+  /** How many prints of a symbol had been when the present socket was opened: none of them is repeated. */
+  readonly #saidFrom = new Map<string, number>();
   readonly #lastBook = new Map<string, Uint8Array>();
   /** Sockets that were open beside another of the same account. */
   overlaps = 0;
@@ -72,6 +74,10 @@ export class Broker {
     if (!end.isOpen) return;
     const open = this.#open(account);
     this.opened++;
+    for (const symbol of SYMBOLS) {
+      const name = `${account} ${symbol}`;
+      this.#saidFrom.set(name, this.#prints.get(name)!.length);
+    }
     if (open.length > 0) {
       this.overlaps++;
       this.onOverlap(account);
@@ -135,7 +141,8 @@ export class Broker {
   #trades(account: string, symbol: string): FrameSent {
     const prints = this.#prints.get(`${account} ${symbol}`)!;
     const random = this.#timeline;
-    const isRepeat = prints.length > 3 && random.chance(0.03);
+    const said = this.#saidFrom.get(`${account} ${symbol}`) ?? 0;
+    const isRepeat = prints.length - said > 3 && random.chance(0.03);
     const fresh = isRepeat ? prints.slice(-2) : this.#newPrints(symbol, prints);
     const records = fresh.map((print) => tradeRecord(print));
     const count = String(records.length).padStart(3, "0");

@@ -62,7 +62,7 @@ async function live(world: World, options: RunOptions): Promise<RunResult> {
   broker.isOpen = false;
   await drain(world);
   world.laws.end();
-  await world.run(() => true);
+  timeline.verify();
   return resultOf(world, options.seed);
 }
 

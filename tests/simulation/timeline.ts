@@ -64,7 +64,7 @@ export class Timeline {
     }
     [this.#hashA, this.#hashB] = [a, b];
     this.#lines.push(`${this.nowMs.toFixed(3)} ${line}`);
-    if (this.#lines.length > 2 * KEPT_LINES) this.#lines.splice(0, KEPT_LINES);
+    if (!process.env["TRACE"] && this.#lines.length > 2 * KEPT_LINES) this.#lines.splice(0, KEPT_LINES);
   }
 
   /** What the run was: equal for equal runs. */
@@ -74,12 +74,17 @@ export class Timeline {
   }
 
   lastLines(): readonly string[] {
-    return this.#lines.slice(-KEPT_LINES);
+    return process.env["TRACE"] ? this.#lines : this.#lines.slice(-KEPT_LINES);
   }
 
   /** Ends the run: an invariant does not hold. The first one counts. */
   fail(error: Error): void {
     this.#failure ??= error;
+  }
+
+  /** Throws what `fail` was given. */
+  verify(): void {
+    if (this.#failure) throw this.#failure;
   }
 
   /** Runs events until `isOver` or nothing is left. Throws what `fail` was given. */
@@ -93,7 +98,7 @@ export class Timeline {
       this.#mix(entry.atMs);
       entry.run();
       await new Promise(setImmediate);
-      if (this.#failure) throw this.#failure;
+      this.verify();
     }
   }
 

@@ -83,6 +83,8 @@ interface Up {
   transport: Transport;
   opened: Opened;
   sinceMs: number;
+  /** Last number acked of each stream before this link: none of its answers is older. */
+  ackedBefore: ReadonlyMap<string, number>;
 }
 
 type NextBatch = NonNullable<ReturnType<Outbox["next"]>>;
@@ -206,7 +208,8 @@ export class Sender {
         await transport.close();
         throw new TickhubError("DATABASE_REPLACED", { before: this.#system, now: opened.system });
       }
-      this.#link = { name: "up", transport, opened, sinceMs: clock.monoMs() };
+      const ackedBefore = new Map(this.#acked);
+      this.#link = { name: "up", transport, opened, sinceMs: clock.monoMs(), ackedBefore };
       emit({ event: "uplink_opened", url: transport.url, hub: opened.hub });
     } catch (error) {
       if (this.#isStopped()) return;
@@ -249,9 +252,12 @@ export class Sender {
       if (outbox.drainEmpty()) this.#drained?.();
     } catch (error) {
       const code = codeOf(error);
-      const isFinal = REFUSALS.has(code) || this.#isForgotten(stream, error);
+      const isForgotten = isHoleIn(error, this.#acked.get(stream));
+      const isFinal = REFUSALS.has(code) || isHoleIn(error, link.ackedBefore.get(stream));
       if (isFinal) outbox.refuse(stream, number, code);
-      else this.#trouble(link.transport, code, false);
+      else this.#trouble(link.transport, code, isForgotten);
+      // A new link tells: there, no answer can be older than what was acked.
+      if (!isFinal && isForgotten) await link.transport.close();
     } finally {
       this.#inFlight--;
       this.#inFlightBytes -= bytes.length;
@@ -264,12 +270,6 @@ export class Sender {
     this.#acked.delete(stream);
     this.#acked.set(stream, number);
     if (this.#acked.size > STREAMS_MAX) this.#acked.delete(this.#acked.keys().next().value ?? "");
-  }
-
-  /** A hole at a number that was acked: a restored database. This stream can never go on. */
-  #isForgotten(stream: string, error: unknown): boolean {
-    if (!(error instanceof TickhubError) || error.code !== "STREAM_HOLE") return false;
-    return Number(error.context["expected"]) <= (this.#acked.get(stream) ?? 0);
   }
 
   #gone(transport: Transport, error: TickhubError): void {
@@ -298,9 +298,9 @@ export class Sender {
   #recover(): void {
     const link = this.#link;
     if (link.name !== "recovering" || this.#inFlight > 0) return;
-    const { transport, opened, sinceMs } = link;
+    const { isGone, ...up } = link;
     this.#options.outbox.rewind();
-    this.#link = link.isGone ? { name: "down" } : { name: "up", transport, opened, sinceMs };
+    this.#link = isGone ? { name: "down" } : { ...up, name: "up" };
   }
 
   #breakerSucceeded(): void {
@@ -325,4 +325,10 @@ export class Sender {
   #isStopped(): boolean {
     return this.#link.name === "stopped";
   }
+}
+
+/** A hole at a number that was acked: a restored database. That stream can never go on. */
+function isHoleIn(error: unknown, acked = 0): boolean {
+  if (!(error instanceof TickhubError) || error.code !== "STREAM_HOLE") return false;
+  return Number(error.context["expected"]) <= acked;
 }
