@@ -182,10 +182,17 @@ export class Broker {
 
 const KST_MS = 9 * 3_600_000;
 
+let stamped = { second: -1, time: "", date: "" };
+
 /** HHMMSS and YYYYMMDD in Korea. */
 function stamp(ms: number): { time: string; date: string } {
-  const iso = new Date(ms + KST_MS).toISOString();
-  return { time: iso.slice(11, 19).replaceAll(":", ""), date: iso.slice(0, 10).replaceAll("-", "") };
+  const second = Math.floor(ms / 1_000);
+  if (second !== stamped.second) {
+    const iso = new Date(ms + KST_MS).toISOString();
+    const time = iso.slice(11, 19).replaceAll(":", "");
+    stamped = { second, time, date: iso.slice(0, 10).replaceAll("-", "") };
+  }
+  return stamped;
 }
 
 const placesOf = (names: readonly string[]) => new Map(names.map((name, i) => [name, i]));

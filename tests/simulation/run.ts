@@ -32,11 +32,13 @@ export interface RunResult {
 }
 
 const FAULTS_MIN = 20;
-const FAULTY_MS = 40_000;
-/** After the faults: long enough for a crashed holder's account to pass on and its gap to be filled. */
-const QUIET_MS = 22_000;
+const FAULTY_MS = 24_000;
+const EVENTS_MIN = 10_000;
+/** After the faults every account is held again and every gap filled within this time, or never. */
+const RECOVERY_MS = 60_000;
 /** Everything has drained by then, or never will. */
 const DRAIN_MS = 90_000;
+const LOOK_MS = 500;
 const SETTLE_MS = 3_000;
 
 /** Throws an Error whose message has the seed, the last steps and how to play it again. */
@@ -58,12 +60,37 @@ async function live(world: World, options: RunOptions): Promise<RunResult> {
   const until = (atMs: number) => world.run(() => timeline.nowMs >= atMs);
   await until(1_500 + faultyMs);
   heal(world);
-  await until(timeline.nowMs + QUIET_MS);
+  await recover(world);
   broker.isOpen = false;
   await drain(world);
   world.laws.end();
   timeline.verify();
   return resultOf(world, options.seed);
+}
+
+/** Runs until every account is collected again and nothing is missing. */
+async function recover(world: World): Promise<void> {
+  const { timeline } = world;
+  const fromMs = timeline.nowMs;
+  let lookMs = fromMs + LOOK_MS;
+  await world.run(() => {
+    if (timeline.nowMs < lookMs || timeline.events < EVENTS_MIN) return false;
+    lookMs = timeline.nowMs + LOOK_MS;
+    return isWhole(world) || timeline.nowMs - fromMs > RECOVERY_MS;
+  });
+  if (!isWhole(world)) throw new Error("is not whole again: an account nobody collects, or a gap");
+}
+
+function isWhole(world: World): boolean {
+  const isCollected = (account: string) =>
+    world.edges.some(
+      (edge) =>
+        !edge.isOver &&
+        edge.collectors.some((one) => one.account === account && one.status().feed === "live"),
+    );
+  return world.accounts.every(
+    (account) => isCollected(account) && world.missing(account).length === 0,
+  );
 }
 
 async function drain(world: World): Promise<void> {

@@ -178,23 +178,21 @@ export class World {
     return this.#printIndex(account, symbol).get(seq);
   }
 
-  /**
-   * Gaps as the hub may declare them: no process that holds the missing records lives, and nothing of a
-   * dead one is still on its way.
-   */
+  /** Gaps in an account's stored prints that no living process has in hand. */
+  missing(account: string): Gap[] {
+    const alive = this.edges.filter((edge) => !edge.isOver && edge.holders.has(account));
+    return this.laws.gaps(account).filter((gap) => !alive.some((edge) => hasCaptured(edge, gap)));
+  }
+
+  /** Those that the hub may declare: nothing of a dead process is still on its way. */
   openGaps(account: string): Gap[] {
-    const gaps = this.laws.gaps(account);
-    if (gaps.length === 0) return gaps;
     const { nowMs } = this.timeline;
-    const old = this.edges.filter((edge) => edge.holders.has(account));
-    const isSettled = old.every(
-      (edge) =>
-        !edge.isOver ||
-        (nowMs - edge.endedMs > GRAVE_MS && this.hub.isIdle(edge.holders.get(account)!)),
-    );
-    if (!isSettled || this.server.isWorking) return [];
-    const alive = old.filter((edge) => !edge.isOver);
-    return gaps.filter((gap) => !alive.some((edge) => hasCaptured(edge, gap)));
+    const isSettled = this.edges.every((edge) => {
+      const holder = edge.holders.get(account);
+      if (!edge.isOver || holder === undefined) return true;
+      return nowMs - edge.endedMs > GRAVE_MS && this.hub.isIdle(holder);
+    });
+    return isSettled && !this.server.isWorking ? this.missing(account) : [];
   }
 
   readonly #printed = new Map<string, Map<number, Print>>();
