@@ -54,7 +54,7 @@ export interface CollectorOptions {
 type State =
   | { name: "claiming"; told: string }
   | { name: "holding"; epoch: number; assignmentEpoch: number; lease: LeaseClock }
-  | { name: "returning" }
+  | { name: "returning"; epoch: number; doubt: Doubt }
   | { name: "stopped" };
 
 const WISHES = { claiming: "claim", holding: "hold", returning: "release" } as const;
@@ -253,9 +253,10 @@ export class Collector {
   /** Looks whether the lease can still be trusted; if not, the socket is gone when this returns. */
   #doubt(): Doubt | null {
     if (this.#state.name !== "holding") return null;
-    const doubt = this.#state.lease.observe(this.#now());
+    const { epoch, lease } = this.#state;
+    const doubt = lease.observe(this.#now());
     if (doubt === null) return null;
-    this.#state = { name: "returning" };
+    this.#state = { name: "returning", epoch, doubt };
     this.#dropFeed(doubt, DOUBTS[doubt]);
     return doubt;
   }
@@ -285,9 +286,9 @@ export class Collector {
 
   #take(ticks: readonly Tick[]): void {
     const { account, outbox, clock } = this.#options;
-    if (this.#state.name !== "holding") return;
-    const { epoch } = this.#state;
-    const doubt = this.#doubt();
+    const captured = this.#capturing();
+    if (captured === null) return;
+    const { epoch, doubt } = captured;
     const nowMs = clock.monoMs();
     for (const tick of ticks) {
       const row =
@@ -300,11 +301,23 @@ export class Collector {
     this.#lastTickMs = clock.nowMs();
   }
 
+  /**
+   * Under which epoch a record comes, and the doubt that keeps it out of its table; null when it is not ours.
+   * A feed that was destroyed hands on one thing more: the frame it was reading when the doubt was found.
+   */
+  #capturing(): { epoch: number; doubt: Doubt | null } | null {
+    if (this.#state.name === "holding") {
+      const { epoch } = this.#state;
+      return { epoch, doubt: this.#doubt() };
+    }
+    return this.#state.name === "returning" ? this.#state : null;
+  }
+
   #refuse(reject: Reject): void {
     const { account, outbox, clock } = this.#options;
-    if (this.#state.name !== "holding") return;
-    const { epoch } = this.#state;
-    const doubt = this.#doubt();
+    const captured = this.#capturing();
+    if (captured === null) return;
+    const { epoch, doubt } = captured;
     const row = this.#sequencer.stamp(reject);
     if (doubt !== null) {
       // A decoder that is mended later must not store what was read without the lease.

@@ -151,7 +151,7 @@ export class EdgeProcess {
     return createVirtualFeed({
       ...{ source: account, sink, clock: this.process.clock, emit: this.#world.emitOf(this.process) },
       dial: () => this.#world.dialBroker(this.process, account),
-      took: (bytes, take) => laws.tookFrame(this, bytes, take),
+      took: (bytes, take) => laws.tookFrame(this, account, bytes, take),
       ignoresCount: plant.ignoresCount ?? false,
     });
   }

@@ -36,8 +36,10 @@ export function createVirtualFeed(options: VirtualFeedOptions): Feed {
   const keeper = new Keeper({
     source: options.source,
     url: "ws://broker.sim",
+    line: "domestic",
     clock: options.clock,
     emit: options.emit,
+    sink: options.sink,
     waits: WAITS,
     stableMs: 5_000,
     session: (plan, progress) => new VirtualSession(options, decoder, plan, progress),
@@ -111,14 +113,18 @@ class VirtualSession implements Session {
   }
 
   #frame(bytes: Uint8Array): void {
-    const { clock, sink, took, ignoresCount } = this.#options;
+    this.#options.took(bytes, () => this.#read(bytes));
+  }
+
+  #read(bytes: Uint8Array): void {
+    const { clock, sink, ignoresCount } = this.#options;
     const at = { edgeRecvMs: clock.nowMs(), marketMs: clock.nowMs() };
     this.#progress.heard(at.edgeRecvMs);
     const frame = this.#decoder.decode(bytes, at);
     if (frame.kind !== "data" && frame.kind !== "reject") return;
     const read =
       frame.kind === "data" && ignoresCount ? { ...frame, ticks: frame.ticks.slice(0, 1) } : frame;
-    took(bytes, () => deliver(sink, read, bytes, at));
+    deliver(sink, read, bytes, at);
   }
 
   #over(wait: "clean" | "unclean"): void {

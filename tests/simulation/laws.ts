@@ -31,7 +31,7 @@ interface SentBatch {
 
 /** Wishes of others that make a grant a race. */
 const RIVAL_MS = 3_000;
-const TABLES = ["trade", "book", "status", "quarantine"] as const;
+const LANES = ["trade", "book", "status", "quarantine", "backfill"] as const;
 
 export class Laws {
   readonly #world: World;
@@ -65,13 +65,16 @@ export class Laws {
     }
   }
 
-  /** A frame is taken whole, record by record, or not at all. */
-  tookFrame(by: EdgeProcess, bytes: Uint8Array, take: () => void): void {
+  /** While the account is held a frame is taken whole: each record into its table or to quarantine. */
+  tookFrame(by: EdgeProcess, account: string, bytes: Uint8Array, take: () => void): void {
+    const collector = by.collectors.find((one) => one.account === account)!;
+    const isHeld = !collector.isStandingBy();
     const before = by.outbox.ledger().received;
     take();
     const took = by.outbox.ledger().received - before;
-    const records = Number(Buffer.from(bytes.buffer, bytes.byteOffset, 16).toString().split("|")[2]);
-    if (took !== 0 && took !== records) {
+    const head = Buffer.from(bytes.buffer, bytes.byteOffset, 16).toString("latin1");
+    const records = isHeld ? Number(head.split("|")[2]) : 0;
+    if (took !== records) {
       this.#breach(`${by.process.name} took ${took} of the ${records} records of a frame`);
     }
   }
@@ -212,7 +215,7 @@ export class Laws {
         }
       }
     });
-    const ledger = sumOf(TABLES.map((table) => edge.outbox.ledgerOf(account, table)));
+    const ledger = sumOf(LANES.map((table) => edge.outbox.ledgerOf(account, table)));
     const allowed = ledger.lost + (edge.heldAtEnd === null ? 0 : ledger.held);
     if (missing > allowed) {
       this.#breach(`${name} ${account}: ${missing} records are missing, ${allowed} were given up`);
@@ -225,7 +228,7 @@ export class Laws {
   /** An edge that ended with nothing in hand, and the database, have the same counts. */
   #compareBooks(edge: EdgeProcess): void {
     for (const [account, holder] of edge.holders) {
-      const ours = sumOf(TABLES.map((table) => edge.outbox.ledgerOf(account, table)));
+      const ours = sumOf(LANES.map((table) => edge.outbox.ledgerOf(account, table)));
       const theirs = { committed: 0, duplicate: 0, quarantined: 0, lost: 0 };
       for (const stream of this.#world.database.tables.streams.values()) {
         if (stream.holder !== holder) continue;

@@ -3,7 +3,7 @@
 // explicit from `begin`, failed until `rollback`. A statement it does not know ends the run.
 import { COPY } from "../../../app/store/rows.ts";
 import type { Step } from "../../../app/store/exchange.ts";
-import type { Answer, Booking, ModelDatabase, Running } from "./model.ts";
+import type { Answer, Booking, ModelDatabase, Refused, Running } from "./model.ts";
 import { SqlError } from "./model.ts";
 import type { Transaction } from "./tables.ts";
 
@@ -90,15 +90,12 @@ export class Backend {
       case COPY.status:
         database.copyStatuses(tx, copy);
         return [];
-      case COPY.quarantine:
-        database.copyQuarantine(tx, copy);
-        return [];
     }
     if (text.includes("public.ingest_begin(")) {
       return single(database.ingestBegin(tx, bookingOf(values)));
     }
     if (text.includes("public.ingest_merge(")) {
-      return single(database.ingestMerge(tx, Number(values[0]), Number(values[1])));
+      return single(database.ingestMerge(tx, Number(values[0]), refusedOf(values)));
     }
     if (text.includes("public.where_am_i(")) return this.#where(tx, values);
     throw new Error(`the model database does not know: ${text}`);
@@ -174,6 +171,16 @@ function* quietly(running: Running<void>): Running<readonly Answer[]> {
 
 function* single(running: Running<Answer>): Running<readonly Answer[]> {
   return [yield* running];
+}
+
+/** The codes and captures of ingest_merge's rows for quarantine; no code holds a comma. */
+function refusedOf(values: readonly (string | null)[]): Refused[] {
+  const parts = (at: number) => (values[at] ?? "{}").slice(1, -1).split(",").filter(Boolean);
+  const captures = parts(5).map(Number);
+  return parts(1).map((code, i) => ({
+    code: code.replaceAll('"', ""),
+    capture: captures[i]!,
+  }));
 }
 
 function bookingOf(values: readonly (string | null)[]): Booking {

@@ -29,19 +29,11 @@ export interface BookRow {
   capture: number;
 }
 
-export interface QuarantineRow {
-  source: string;
-  code: string;
-  stream: number;
-  capture: number;
-}
-
 const EPOCH_MS = Date.UTC(2000, 0, 1);
 const HEADER_BYTES = 19;
-const TRADE_FIELDS = 19;
-const BOOK_FIELDS = 19;
-const STATUS_FIELDS = 12;
-const QUARANTINE_FIELDS = 7;
+const TRADE_FIELDS = 20;
+const BOOK_FIELDS = 20;
+const STATUS_FIELDS = 13;
 
 
 /** Start and length of each field of the row at hand; length -1 is null. */
@@ -140,18 +132,4 @@ export function countStatuses(chunks: readonly Uint8Array[]): number {
   let count = 0;
   while (rows.next(STATUS_FIELDS)) count++;
   return count;
-}
-
-export function readQuarantine(chunks: readonly Uint8Array[]): QuarantineRow[] {
-  const rows = new Rows(chunks);
-  const out: QuarantineRow[] = [];
-  while (rows.next(QUARANTINE_FIELDS)) {
-    out.push({
-      source: rows.text(0),
-      code: rows.text(1),
-      stream: rows.int(5),
-      capture: rows.int(6),
-    });
-  }
-  return out;
 }

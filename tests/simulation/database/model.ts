@@ -1,14 +1,7 @@
 // The database as ingest and leases see it: READ COMMITTED, statement by statement, with the locks of the
 // real one. The functions are those of migrations/0003, line by line; tests/simulation/schedules.test.ts
 // compares both on random schedules. Statements are generators: they stop where the real ones can wait.
-import {
-  countStatuses,
-  readBooks,
-  readQuarantine,
-  readTrades,
-  type QuarantineRow,
-  type TradeRow,
-} from "./copied.ts";
+import { countStatuses, readBooks, readTrades, type TradeRow } from "./copied.ts";
 import { Locks } from "./locks.ts";
 import { type BatchRow, type Lease, type Stream, Tables, Transaction } from "./tables.ts";
 
@@ -49,6 +42,12 @@ export interface Booking {
   lastMs: number[];
   lost: number[];
   isPlain: boolean;
+}
+
+/** A row for quarantine. */
+export interface Refused {
+  code: string;
+  capture: number;
 }
 
 export type Wish = "claim" | "hold" | "release" | "report";
@@ -262,10 +261,6 @@ export class ModelDatabase {
     tx.statuses += countStatuses(chunks);
   }
 
-  copyQuarantine(tx: Transaction, chunks: readonly Uint8Array[]): void {
-    tx.quarantine.push(...readQuarantine(chunks));
-  }
-
   /** True when the key is free and now this transaction's. */
   *#claimKey(tx: Transaction, key: string): Running<boolean> {
     for (;;) {
@@ -278,35 +273,42 @@ export class ModelDatabase {
     return true;
   }
 
-  *ingestMerge(tx: Transaction, streamNo: number, quarantined: number): Running<Answer> {
-    const s = this.#streamByNo(tx, streamNo);
+  /** Rows that go to quarantine are those of `refused`; their day's budget is never spent here. */
+  *ingestMerge(tx: Transaction, streamNo: number, refused: readonly Refused[]): Running<Answer> {
+    const s = this.#streamByNo(tx, streamNo)!;
+    yield* this.#quarantine(tx, s, refused);
     let [inserted, conflict, rows] = [0, 0, 0];
-    if (s?.table === TRADE_TABLE) {
+    if (s.table === TRADE_TABLE) {
       const incoming = tx.incoming ?? [];
       rows = incoming.length;
       inserted = yield* this.#insertDistinct(tx, incoming);
-      if (inserted < rows) conflict = this.#quarantineConflicts(tx, incoming, streamNo);
-    }
-    const duplicate = rows - inserted - conflict;
-    if (s) {
-      tx.streams.set(s.id, {
-        ...s,
-        committed: s.committed - duplicate - conflict - quarantined,
-        duplicate: s.duplicate + duplicate,
-        quarantined: s.quarantined + conflict + quarantined,
-      });
-      const batch = tx.batches.find(({ stream, number }) => stream === s.no && number === s.last);
-      if (batch) {
-        batch.committed -= duplicate + conflict + quarantined;
-        batch.duplicate += duplicate;
-        batch.quarantined += conflict + quarantined;
+      if (inserted < rows) {
+        const conflicts = this.#conflictsOf(tx, incoming);
+        conflict = conflicts.length;
+        yield* this.#quarantine(tx, s, conflicts);
       }
     }
-    return {
-      inserted: String(inserted),
-      duplicate: String(duplicate),
-      conflict: String(conflict),
-    };
+    const duplicate = rows - inserted - conflict;
+    const isQuarantine = s.table === QUARANTINE_TABLE;
+    const quarantined = isQuarantine ? 0 : conflict + refused.length;
+    const uncommitted = isQuarantine ? 0 : duplicate + conflict + refused.length;
+    const mend = <Booked extends BatchRow | Stream>(row: Booked): Booked => ({
+      ...row,
+      committed: row.committed - uncommitted,
+      duplicate: row.duplicate + duplicate,
+      quarantined: row.quarantined + quarantined,
+    });
+    tx.streams.set(s.id, mend(s));
+    const at = tx.batches.findIndex(({ stream, number }) => stream === s.no && number === s.last);
+    if (at >= 0) tx.batches[at] = mend(tx.batches[at]!);
+    return { duplicate: String(duplicate), conflict: String(conflict), lost: "0" };
+  }
+
+  /** quarantine_put: one at a time for each source. */
+  *#quarantine(tx: Transaction, s: Stream, rows: readonly Refused[]): Running<void> {
+    if (rows.length === 0) return;
+    yield* this.#lock(tx, `quarantine ${s.account}`, "exclusive");
+    for (const row of rows) tx.quarantine.push({ ...row, source: s.account, stream: s.no });
   }
 
   #streamByNo(tx: Transaction, no: number): Stream | undefined {
@@ -326,15 +328,12 @@ export class ModelDatabase {
     return inserted;
   }
 
-  #quarantineConflicts(tx: Transaction, incoming: readonly TradeRow[], stream: number): number {
-    let conflict = 0;
-    for (const { key, price, size, source, capture } of incoming) {
+  #conflictsOf(tx: Transaction, incoming: readonly TradeRow[]): Refused[] {
+    return incoming.flatMap(({ key, price, size, capture }) => {
       const stored = tx.trades.get(key) ?? this.tables.trades.get(key);
-      if (!stored || (stored.price === price && stored.size === size)) continue;
-      tx.quarantine.push({ source, code: "KEY_CONFLICT", stream, capture } satisfies QuarantineRow);
-      conflict++;
-    }
-    return conflict;
+      const isSame = !stored || (stored.price === price && stored.size === size);
+      return isSame ? [] : [{ code: "KEY_CONFLICT", capture }];
+    });
   }
 
   *whereAmI(tx: Transaction, asking: Asking): Running<object> {

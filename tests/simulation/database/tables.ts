@@ -1,6 +1,6 @@
 // The tables of the model database as far as ingest and leases need them (migrations/0001, 0002), and a
 // transaction's own view of them: what it wrote is its alone until it commits.
-import type { BookRow, QuarantineRow, TradeRow } from "./copied.ts";
+import type { BookRow, TradeRow } from "./copied.ts";
 import type { Locker } from "./locks.ts";
 
 export interface Lease {
@@ -58,6 +58,13 @@ export interface BatchRow {
   duplicate: number;
   quarantined: number;
   lost: number;
+}
+
+export interface QuarantineRow {
+  source: string;
+  code: string;
+  stream: number;
+  capture: number;
 }
 
 export interface Registered {
