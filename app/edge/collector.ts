@@ -54,7 +54,7 @@ export interface CollectorOptions {
 type State =
   | { name: "claiming"; told: string }
   | { name: "holding"; epoch: number; assignmentEpoch: number; lease: LeaseClock }
-  | { name: "returning"; epoch: number; doubt: Doubt }
+  | { name: "returning" }
   | { name: "stopped" };
 
 const WISHES = { claiming: "claim", holding: "hold", returning: "release" } as const;
@@ -77,6 +77,8 @@ export class Collector {
   #cap: number | undefined;
   readonly #refused: RefusedTally;
   #lastTickMs = 0;
+  /** The frame in hand when a doubt was found, until its last record: not the market's, but ours to keep. */
+  #reading: { epoch: number; doubt: Doubt } | null = null;
 
   constructor(options: CollectorOptions) {
     this.account = options.account;
@@ -256,7 +258,9 @@ export class Collector {
     const { epoch, lease } = this.#state;
     const doubt = lease.observe(this.#now());
     if (doubt === null) return null;
-    this.#state = { name: "returning", epoch, doubt };
+    this.#state = { name: "returning" };
+    this.#reading = { epoch, doubt };
+    queueMicrotask(() => (this.#reading = null));
     this.#dropFeed(doubt, DOUBTS[doubt]);
     return doubt;
   }
@@ -301,16 +305,11 @@ export class Collector {
     this.#lastTickMs = clock.nowMs();
   }
 
-  /**
-   * Under which epoch a record comes, and the doubt that keeps it out of its table; null when it is not ours.
-   * A feed that was destroyed hands on one thing more: the frame it was reading when the doubt was found.
-   */
+  /** Under which epoch a record comes, and the doubt that keeps it out of its table; null: not ours. */
   #capturing(): { epoch: number; doubt: Doubt | null } | null {
-    if (this.#state.name === "holding") {
-      const { epoch } = this.#state;
-      return { epoch, doubt: this.#doubt() };
-    }
-    return this.#state.name === "returning" ? this.#state : null;
+    if (this.#state.name !== "holding") return this.#reading;
+    const { epoch } = this.#state;
+    return { epoch, doubt: this.#doubt() };
   }
 
   #refuse(reject: Reject): void {

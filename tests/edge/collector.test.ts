@@ -236,7 +236,23 @@ describe("a collector", () => {
     expect(feed.told).toEqual(["start 1", "destroy", "stop"]);
     expect(outbox.ledgerOf("kis:1", "trade").received).toBe(1);
     expect(outbox.ledgerOf("kis:1", "quarantine").received).toBe(2);
+    await settled();
     feed.sink.ticks([todaysTrade()]);
+    expect(outbox.ledger().received).toBe(3);
+  });
+
+  it("that was stopped keeps every record of the frame it was reading, whoever looks at the clock first", async () => {
+    answer = () => ({ ...granted(), ...terms("exclusive", 10_000) });
+    collector.start();
+    await beat();
+    clock.stop(12_000);
+    feed.sink.heard!("all", clock.nowMs());
+    feed.sink.ticks([todaysTrade(), todaysTrade()]);
+    feed.sink.reject(reject());
+    expect(feed.told).toEqual(["start 1", "destroy", "stop"]);
+    expect(outbox.ledgerOf("kis:1", "quarantine").received).toBe(3);
+    await settled();
+    feed.sink.reject(reject());
     expect(outbox.ledger().received).toBe(3);
   });
 

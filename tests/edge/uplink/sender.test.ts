@@ -410,4 +410,32 @@ describe("sender", () => {
     await pass(200);
     expect(isDone).toBe(true);
   });
+
+  test("an answer from before an ack does not make a stream forgotten; a new link's answer does", async () => {
+    const { sender, hub, outbox, events, push, pass } = setUp();
+    const stuck = () => outbox.stats(0).batches;
+    sender.start();
+    await pass(20);
+    push(1);
+    await pass(200);
+    const opens = hub.opens;
+    // The answer to an older copy of batch 2 overtakes: it knows nothing of batch 1.
+    let late = 1;
+    hub.fails = () => (late-- > 0 ? new TickhubError("STREAM_HOLE", { expected: 1 }) : null);
+    push(1);
+    await pass(3_000);
+    expect(hub.opens).toBe(opens + 1);
+    expect(outbox.ledger()).toMatchObject({ held: 0, committed: 2 });
+    // A database that has really forgotten says so again.
+    hub.last.clear();
+    push(1);
+    await pass(3_000);
+    expect(outbox.ledger()).toMatchObject({ held: 1, committed: 2 });
+    expect(events.filter(({ event }) => event === "uplink_refused")).toEqual([]);
+    push(1);
+    await pass(3_000);
+    expect(outbox.ledger()).toMatchObject({ held: 1, committed: 3 });
+    expect(stuck()).toBe(1);
+    await sender.stop();
+  });
 });
