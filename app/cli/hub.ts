@@ -3,6 +3,7 @@ import { startHub } from "../hub/hub.ts";
 import { systemClock } from "../shared/clock.ts";
 import { readSettings, required } from "../shared/config.ts";
 import { TickhubError } from "../shared/errors.ts";
+import { parseMarketClock } from "../shared/market-clock.ts";
 import { createReporter } from "../shared/report.ts";
 import { printJson, say } from "./output.ts";
 import { openServer } from "./server.ts";
@@ -43,6 +44,7 @@ export async function hub(options: { json?: boolean }): Promise<number> {
       },
       version: VERSION,
       clock: systemClock,
+      market: parseMarketClock(settings.TICKHUB_MARKET_CLOCK),
       reporter,
     });
     reporter.emit({ event: "process_started", role: "hub", version: VERSION });

@@ -7,6 +7,7 @@ import { sleep } from "../shared/clock.ts";
 import type { Clock } from "../shared/clock.ts";
 import { codeOf, TickhubError } from "../shared/errors.ts";
 import { RollingLatency } from "../shared/latency.ts";
+import type { MarketClock } from "../shared/market-clock.ts";
 import type { Reporter } from "../shared/report.ts";
 import { asDatabaseError, openPool } from "../store/database.ts";
 import { migrate } from "../store/migrate.ts";
@@ -20,6 +21,7 @@ import { Leases } from "./lease/leases.ts";
 import type { LeaseTimings } from "./lease/leases.ts";
 import type { PlanAccount, PlanSymbol } from "./lease/planner.ts";
 import { Conservation } from "./query/conservation.ts";
+import { CoverageKeeper } from "./query/coverage/keeper.ts";
 import { LiveView } from "./query/live.ts";
 import { Overview } from "./query/overview.ts";
 import { pictureOf } from "./query/picture.ts";
@@ -50,6 +52,8 @@ export interface HubOptions {
   placement?: ReadonlyMap<string, readonly string[]>;
   version: string;
   clock: Clock;
+  /** What time the market has; default: the clock's. */
+  market?: MarketClock;
   reporter: Reporter;
   /** How long to wait for the database before giving up. */
   databaseWaitMs?: number;
@@ -95,6 +99,7 @@ export async function startHub(options: HubOptions): Promise<Hub> {
     await whenReachable(options, () => prepare(core));
     core.state.ready = true;
     core.conservation.start();
+    core.keeper.start();
     core.emit({ event: "hub_listening", url });
     return {
       url,
@@ -127,6 +132,7 @@ function createCore(options: HubOptions) {
     state: { ready: false, system: "" },
     writer: new BatchWriter({ pool, clock, connectionsMax: WRITERS_MAX, onEvent: emit }),
     live: new LiveView(),
+    keeper: new CoverageKeeper({ pool, clock, emit, market: options.market ?? ((ms) => ms) }),
     latency: new RollingLatency(LATENCY_SPAN_MS, clock.monoMs()),
     metrics: createHubMetrics(registry),
     overview: new Overview(pool, clock, (code, reason) =>
@@ -213,7 +219,7 @@ function createWeb(core: Core, gateway: Gateway, picture: () => Promise<Picture>
 }
 
 async function look(core: Core, gateway: Gateway): Promise<Picture> {
-  const { version, startedMs, clock, overview, identity, live, latency, leases } = core;
+  const { version, startedMs, clock, overview, identity, live, latency, leases, keeper } = core;
   await overview.refresh();
   return pictureOf({
     version,
@@ -227,6 +233,7 @@ async function look(core: Core, gateway: Gateway): Promise<Picture> {
     planned: leases.planned(),
     connections: countByEdge(gateway),
     unbalanced: core.conservation.wrong(),
+    coverage: keeper.summary(),
   });
 }
 
@@ -234,6 +241,7 @@ async function stop(core: Core, gateway: Gateway, web: WebServer): Promise<void>
   await gateway.stop(STOP_MS);
   gateway.terminate();
   await core.conservation.stop();
+  await core.keeper.stop();
   await web.close();
   await core.pool.end();
 }

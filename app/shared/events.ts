@@ -51,6 +51,25 @@ export interface EventFields {
   quarantine_overflowed: { source: string; count: number };
   batch_refused: { edge: string; account: string; code: string; stream: string; number: number };
   database_failed: { code: string; reason: string };
+  gap_declared: {
+    source: string;
+    channel: string;
+    kind: string;
+    reason: string;
+    count: number;
+    missing: number;
+    symbols: string;
+  };
+  gap_closed: {
+    source: string;
+    channel: string;
+    kind: string;
+    reason: string;
+    state: string;
+    count: number;
+    symbols: string;
+  };
+  coverage_failed: { code: string; reason: string };
   migration_applied: { name: string; tookMs: number };
   migration_skipped: { name: string; reason: string };
   // Any process
@@ -166,6 +185,23 @@ export const EVENTS = {
   },
   batch_refused: { level: "error", says: "A batch was refused", labels: ["code"] },
   database_failed: { level: "error", says: "The database failed", labels: ["code"] },
+  gap_declared: {
+    level: "warn",
+    says: "Something is missing, or may be",
+    labels: ["source", "channel", "kind"],
+    adds: "count",
+  },
+  gap_closed: {
+    level: "info",
+    says: "A gap was refilled, explained, or given up",
+    labels: ["source", "channel", "state"],
+    adds: "count",
+  },
+  coverage_failed: {
+    level: "error",
+    says: "The ledger of coverage could not be kept; it is tried again",
+    labels: ["code"],
+  },
   migration_applied: { level: "info", says: "A migration was applied", labels: [] },
   migration_skipped: { level: "info", says: "A migration was skipped", labels: [] },
   ledger_unbalanced: {

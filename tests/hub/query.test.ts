@@ -2,6 +2,7 @@
 import { randomUUID } from "node:crypto";
 import { describe, expect, test } from "vitest";
 import { LiveView } from "../../app/hub/query/live.ts";
+import { summaryOf } from "../../app/hub/query/coverage/summary.ts";
 import { pictureOf } from "../../app/hub/query/picture.ts";
 import type { PictureInput } from "../../app/hub/query/picture.ts";
 import { decodeBatch, encodeBatch } from "../../app/shared/batch.ts";
@@ -108,6 +109,7 @@ describe("the picture", () => {
       ["kiwoom", 1],
     ]),
     unbalanced: [],
+    coverage: summaryOf([], 0, null),
   };
 
   test("adds what edges hold to what the hub stored, and the sum holds", () => {

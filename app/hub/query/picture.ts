@@ -4,6 +4,7 @@ import type { EdgeStatus } from "../../shared/gateway-protocol.ts";
 import type { Percentiles } from "../../shared/latency.ts";
 import type { Ledger } from "../../shared/tick.ts";
 import { isBalanced, sumOf } from "../../shared/tick.ts";
+import type { CoverageSummary } from "./coverage/summary.ts";
 import type { SeenStatus } from "./live.ts";
 import type { Imbalance } from "./stream-audit.ts";
 import type { Books, DatabaseHealth, LeaseRow, StoredLedger } from "./overview.ts";
@@ -45,6 +46,8 @@ export interface Picture {
   total: Ledger & { isBalanced: boolean };
   /** Books that were found wrong at the last check, stream by stream and against the edges. */
   unbalanced: readonly Imbalance[];
+  /** What is known to be complete of the market's day. */
+  coverage: CoverageSummary;
 }
 
 export interface PictureInput {
@@ -59,6 +62,7 @@ export interface PictureInput {
   planned: ReadonlyMap<string, number>;
   connections: ReadonlyMap<string, number>;
   unbalanced: Picture["unbalanced"];
+  coverage: CoverageSummary;
 }
 
 export function pictureOf(input: PictureInput): Picture {
@@ -84,6 +88,7 @@ export function pictureOf(input: PictureInput): Picture {
     latency: input.latency,
     total: judged(totalOf(accounts)),
     unbalanced: input.unbalanced,
+    coverage: input.coverage,
   };
 }
 

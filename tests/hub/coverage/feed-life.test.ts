@@ -16,7 +16,13 @@ import { isoAtVenue, kstDay, kstMs } from "../../../app/shared/market-time.ts";
 
 const at = (hhmmss: number, day = 20261123) => kstMs(day, hhmmss);
 const ended = (from: number, heard: number, code: string | null, day = 20261123): SessionLife => {
-  return { fromMs: at(from, day), heardMs: at(heard, day), toMs: at(heard, day), code };
+  return {
+    holder: "one",
+    fromMs: at(from, day),
+    heardMs: at(heard, day),
+    toMs: at(heard, day),
+    code,
+  };
 };
 const told = ({ alive, outages }: ReturnType<typeof lifeOf>) => [
   ...alive.map(({ fromMs, toMs }) => `alive ${clock(fromMs)} ${clock(toMs)}`),

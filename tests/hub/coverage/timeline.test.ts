@@ -82,7 +82,13 @@ function withDrops(input: typeof someDay extends fc.Arbitrary<infer T> ? T : nev
     quiet: model.spansOf(input.quiet),
     losses: model.spansOf(input.losses).map((one) => ({ ...one, reason: "outbox_full" })),
     outages: alive.slice(1).map(({ fromMs }, index) => ({
-      ...{ fromMs: alive[index]!.toMs, toMs: fromMs, reason: "FEED_CLOSED", isOver: true },
+      ...{
+        fromMs: alive[index]!.toMs,
+        toMs: fromMs,
+        reason: "FEED_CLOSED",
+        isOver: true,
+        holder: "one",
+      },
     })),
     figure: figures === "none" ? null : figure,
   });
@@ -205,7 +211,14 @@ describe("a symbol's trading day", () => {
     const trades = [...steady(90_000, 61, 0), ...steady(90_200, 61, 610)];
     const over = {
       alive: [span(80_000, 90_103), span(90_150, 90_400)],
-      outages: [{ ...span(90_103, 90_150), reason: "FEED_CLOSED", isOver: true }],
+      outages: [
+        {
+          ...span(90_103, 90_150),
+          reason: "FEED_CLOSED",
+          isOver: true,
+          holder: "one",
+        },
+      ],
     };
     expect(told(tradeTimeline(evidenceOf(trades, over)))).toEqual([
       "00:00:00 09:00:00 not expected",
@@ -344,7 +357,7 @@ describe("a symbol's books", () => {
     const intervals = bookTimeline({
       ...books,
       alive: [span(83_000, 100_000), span(101_000, 160_000)],
-      outages: [{ ...span(100_000, 101_000), reason: "KILLED", isOver: true }],
+      outages: [{ ...span(100_000, 101_000), reason: "KILLED", isOver: true, holder: "one" }],
       losses: [{ ...span(110_000, 110_005), reason: "outbox_full" }],
     });
     expectPartition(intervals);
@@ -367,7 +380,7 @@ describe("a symbol's books", () => {
     const intervals = bookTimeline({
       ...books,
       alive: [span(83_000, 100_000)],
-      outages: [{ ...span(100_000, 101_000), reason: "SILENT", isOver: false }],
+      outages: [{ ...span(100_000, 101_000), reason: "SILENT", isOver: false, holder: "one" }],
     });
     expect(told(intervals).slice(1, 4)).toEqual([
       "09:00:00 10:00:00 alive",

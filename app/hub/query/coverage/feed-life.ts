@@ -6,6 +6,8 @@ import { union } from "./spans.ts";
 
 /** One row of `feed_session`; market time. */
 export interface SessionLife {
+  /** The process that had it. */
+  holder: string;
   fromMs: number;
   heardMs: number;
   /** Null while nobody has told of its end. */
@@ -20,6 +22,8 @@ export interface Outage extends Span {
   reason: string;
   /** A new session has begun. */
   isOver: boolean;
+  /** The process whose session it was. */
+  holder: string;
 }
 
 export interface FeedLife {
@@ -52,7 +56,7 @@ export function lifeOf(
 }
 
 function after(
-  { fromMs, heardMs, toMs, code }: SessionLife,
+  { holder, fromMs, heardMs, toMs, code }: SessionLife,
   before: readonly SessionLife[],
   next: SessionLife | undefined,
   nowMs: number,
@@ -67,13 +71,13 @@ function after(
     const isAway = isMeant
       ? dayOf(heardMs) === dayOf(next.fromMs)
       : next.fromMs - heardMs < OUTAGE_MS_MAX;
-    return isAway ? { fromMs: from, toMs: up(next.fromMs), reason, isOver: true } : null;
+    return isAway ? { fromMs: from, toMs: up(next.fromMs), reason, isOver: true, holder } : null;
   }
   // Of a session that heard nothing yet, or of a market that stands still, there is nothing to miss.
   if (isMeant || heardMs <= fromMs) return null;
   if (toMs === null && nowMs - heardMs < SILENCE_MS) return null;
   const endMs = Math.min(nowMs, heardMs + OUTAGE_MS_MAX);
-  return { fromMs: from, toMs: up(endMs), reason, isOver: false };
+  return { fromMs: from, toMs: up(endMs), reason, isOver: false, holder };
 }
 
 // Exchange times are whole seconds: so is what is said of them.

@@ -81,7 +81,8 @@ const VERIFIED_MS_MIN = 60_000;
 export function tradeTimeline(evidence: TradeEvidence): Interval[] {
   const { day, expected, quiet, chains, gaps } = evidence;
   const idle = stacked([...without(day, expected), ...quiet]);
-  const inside = gaps.filter((gap) => !isBeyond(gap, evidence)).flatMap(ofGap);
+  const ofRow = (gap: Gap) => ofGap(gap, evidence.alive);
+  const inside = gaps.filter((gap) => !isBeyond(gap, evidence)).flatMap(ofRow);
   const calendar = idle.map((span) => interval(span, "not expected"));
   const feed = [
     [interval(day, "not recorded")],
@@ -94,7 +95,7 @@ export function tradeTimeline(evidence: TradeEvidence): Interval[] {
     ...feed,
     proofs(evidence),
     calendar,
-    gaps.filter((gap) => isBeyond(gap, evidence)).flatMap(ofGap),
+    gaps.filter((gap) => isBeyond(gap, evidence)).flatMap(ofRow),
     chains.flatMap((one, index) => runsOf(one, index === 0 && headProof(evidence) !== null)),
     holesOf(evidence),
     chains.flatMap((one) => one.conflicts.map((conflict) => ofConflict(one.chain, conflict))),
@@ -176,7 +177,8 @@ export function headProof({ chains, figure, day, recorded }: TradeEvidence): num
   return recording?.fromMs ?? day.fromMs;
 }
 
-function tailOf({ chains, day, figure }: TradeEvidence) {
+/** Where the day's trades end so far. */
+export function tailOf({ chains, day, figure }: TradeEvidence) {
   const last = chains.at(-1);
   if (!last) return { chain: 0, seqTo: figure?.seqFirst ?? 0, lastMs: day.fromMs };
   const { seqTo, lastMs } = lastOf(last);
@@ -264,13 +266,15 @@ function stateOf({ state }: Gap): CoverageState {
 }
 
 /** Where it lies in time; that of a hole is said by the trades around it. */
-function ofGap(gap: Gap): Interval[] {
+function ofGap(gap: Gap, alive: readonly Span[]): Interval[] {
   const { kind, state, reason } = gap;
   if (kind === "hole" || state === "refilled") return [];
   // A day's head and tail stay what the feed makes them until somebody knows better.
   const isAsked = reason === REASON.dayStart || reason === REASON.dayEnd;
   if (isAsked && !isFinal(state)) return [];
-  return [interval(gap, stateOf(gap), reason)];
+  const shown = [interval(gap, stateOf(gap), reason)];
+  // Before a feed was alive it has missed nothing.
+  return kind === "head" ? common(shown, alive) : shown;
 }
 
 /** A gap outside all sessions was declared because ticks came all the same. */
