@@ -1,4 +1,5 @@
-// Turns each event into one log line and one counter. The only writer of both.
+// Turns each event into one log line and one counter. The only writer of both. Promises: a log that cannot
+// be written (its disk is full, its reader is gone) costs lines, never the process.
 import { pino } from "pino";
 import type { Logger } from "pino";
 import { Counter, Registry } from "prom-client";
@@ -13,14 +14,17 @@ export interface Reporter {
   registry: Registry;
 }
 
+/** What waits for a log that cannot be written now; beyond it lines are dropped. */
+const LOG_BYTES_MAX = 1024 * 1024;
+
 /** Logs to stderr as JSON lines, so that stdout stays free for what a command prints. */
 export function createReporter(role: string, level: string): Reporter {
-  const logger = pino(
-    { level, base: { role, pid: process.pid }, timestamp: pino.stdTimeFunctions.isoTime },
-    pino.destination({ fd: 2, sync: true }),
-  );
   const registry = new Registry();
   registry.setDefaultLabels({ role });
+  const logger = pino(
+    { level, base: { role, pid: process.pid }, timestamp: pino.stdTimeFunctions.isoTime },
+    openLog(registry),
+  );
   const counters = new Map<EventName, Counter>();
   for (const [name, telling] of Object.entries(EVENTS)) {
     const counter = new Counter({
@@ -49,4 +53,17 @@ export function createReporter(role: string, level: string): Reporter {
       counters.get(event.event)!.inc(labels, telling.adds ? Number(fields[telling.adds]) : 1);
     },
   };
+}
+
+function openLog(registry: Registry) {
+  const dropped = new Counter({
+    name: "tickhub_log_lines_dropped_total",
+    help: "Log lines that could not be written",
+    registers: [registry],
+  });
+  const log = pino.destination({ fd: 2, sync: true, maxLength: LOG_BYTES_MAX });
+  log.on("drop", () => dropped.inc());
+  // Without a listener it would end the process, and an edge's outbox with it. The next line tries again.
+  log.on("error", () => undefined);
+  return log;
 }
