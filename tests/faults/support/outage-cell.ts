@@ -47,8 +47,11 @@ export class OutageCell {
     { outageMs, onDisk }: { outageMs: number; onDisk: boolean },
   ): Promise<OutageCell> {
     const cell = new OutageCell(server, `outage_${randomBytes(4).toString("hex")}`);
-    if (onDisk) cell.disk = await SizedDisk.mount(server, `disk_${cell.database}`);
-    const where = cell.disk ? ` tablespace ${cell.disk.tablespace}` : "";
+    if (onDisk) {
+      cell.disk = SizedDisk.mount(join(server.directory, cell.tablespace));
+      await server.addTablespace(cell.tablespace, cell.disk.directory);
+    }
+    const where = cell.disk ? ` tablespace ${cell.tablespace}` : "";
     await onDatabase(server.url, (client) =>
       client.query(`create database ${cell.database}${where}`),
     );
@@ -67,6 +70,10 @@ export class OutageCell {
       symbols: SYMBOLS,
     });
     return cell;
+  }
+
+  get tablespace(): string {
+    return `disk_${this.database}`;
   }
 
   /** Also in the place of one that was killed. */
@@ -132,7 +139,11 @@ export class OutageCell {
     await onDatabase(this.server.url, (client) =>
       client.query(`drop database ${this.database} with (force)`),
     );
-    await this.disk?.unmount();
+    if (!this.disk) return;
+    await onDatabase(this.server.url, (client) =>
+      client.query(`drop tablespace ${this.tablespace}`),
+    );
+    this.disk.unmount();
   }
 
   #noteHubMemory(): void {

@@ -1,5 +1,6 @@
 // The rows of the outage matrix: what each fault does to a cell, and how it ends.
 import type { OutageCell } from "./outage-cell.ts";
+import type { SizedDisk } from "./sized-disk.ts";
 
 export interface Outage {
   says: string;
@@ -61,12 +62,25 @@ export const OUTAGES = {
     end: (cell) => cell.proxy.heal(),
   },
   disk: {
-    says: "disk full",
+    says: "disk full (tables)",
     onDisk: true,
     begin: (cell) => Promise.resolve(cell.disk!.fill()),
     end: (cell) => Promise.resolve(cell.disk!.extend()),
   },
 } as const satisfies Record<string, Outage>;
+
+/** The disk with everything on it, WAL included: PostgreSQL may give up altogether. */
+export function wholeDiskFull(disk: SizedDisk): Outage {
+  return {
+    says: "disk full (tables and WAL)",
+    begin: () => Promise.resolve(disk.fill()),
+    async end({ server, notes }) {
+      disk.extend();
+      notes.push(server.isRunning() ? "PostgreSQL lived on" : "PostgreSQL had given up");
+      await server.restart();
+    },
+  };
+}
 
 /** While the edge has more to send than the hub can copy at once. */
 async function killInCopy(cell: OutageCell): Promise<void> {

@@ -1,6 +1,6 @@
 // A PostgreSQL of one test's own, durable as in production (fsync on), to be killed and started again.
-import { readFileSync } from "node:fs";
-import { chmod, mkdtemp, rm } from "node:fs/promises";
+import { chownSync, mkdirSync, readFileSync, statSync } from "node:fs";
+import { chmod, mkdir, mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import pg from "pg";
@@ -17,8 +17,10 @@ export class OwnPostgres {
     this.#server = server;
   }
 
-  static async start(): Promise<OwnPostgres> {
-    const directory = await mkdtemp(join(tmpdir(), "tickhub-faults-"));
+  /** In a new folder, or in one whose disk may fill up. */
+  static async start(given?: string): Promise<OwnPostgres> {
+    const directory = given ?? (await mkdtemp(join(tmpdir(), "tickhub-faults-")));
+    await mkdir(directory, { recursive: true });
     // PostgreSQL runs as another user when we are root.
     await chmod(directory, 0o755);
     return new OwnPostgres(directory, await startEmbedded({ directory, clock: systemClock }));
@@ -62,11 +64,33 @@ export class OwnPostgres {
     }
   }
 
-  /** Starts it again after a kill: same port, same data; recovery is PostgreSQL's own. */
+  /** False after a kill, or when it has given up by itself. */
+  isRunning(): boolean {
+    try {
+      return process.kill(this.#postmaster(), 0);
+    } catch {
+      return false;
+    }
+  }
+
+  /** Starts it again if it does not run: same port, same data; recovery is PostgreSQL's own. */
   async restart(): Promise<void> {
     const port = Number(new URL(this.url).port);
     const { directory } = this;
+    const before = this.#server;
     this.#server = await startEmbedded({ directory, clock: systemClock, port });
+    await before.stop();
+  }
+
+  /** Makes `directory` a tablespace. */
+  async addTablespace(name: string, directory: string): Promise<void> {
+    const data = join(directory, "data");
+    mkdirSync(data);
+    const { uid, gid } = statSync(this.dataDirectory);
+    chownSync(data, uid, gid);
+    await onDatabase(this.url, (client) =>
+      client.query(`create tablespace ${name} location '${data}'`),
+    );
   }
 
   async remove(): Promise<void> {
