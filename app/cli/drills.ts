@@ -96,7 +96,7 @@ async function doubleSession(scene: Scene): Promise<Check[]> {
   await scene.committed("kis", 1_000);
   const counts = await scene.settle();
   const firstReport = await first.announced("edge_stopped");
-  const firstLedger = firstReport.ledger as { committed: number; received: number };
+  const firstLedger = firstReport.live as { committed: number; received: number };
   const { committed, received } = await scene.edgeLedger("kis");
   return [
     equal("the second collected nothing while the first lived", waiting!.ledger.received, 0),

@@ -4,7 +4,6 @@ import type pg from "pg";
 import { sleep, systemClock } from "../shared/clock.ts";
 import { sumOf } from "../shared/tick.ts";
 import type { Ledger } from "../shared/tick.ts";
-import { rowsTotal } from "../store/ledger.ts";
 import { BROKERS } from "./stack.ts";
 import type { Broker, Stack } from "./stack.ts";
 
@@ -51,9 +50,10 @@ export class Scene {
     }
   }
 
+  /** Of what came from the broker's socket: its own counts know nothing of what was asked of its REST. */
   async edgeLedger(broker: Broker): Promise<Ledger> {
     return await this.until(`an answer of edge ${broker}`, async () => {
-      return (await this.stack.edgeStatus(broker))?.ledger ?? null;
+      return (await this.stack.edgeStatus(broker))?.live ?? null;
     });
   }
 
@@ -73,7 +73,7 @@ export class Scene {
   /** Waits until one edge has `count` records committed; returns its ledger then. */
   async committed(broker: Broker, count: number): Promise<Ledger> {
     return await this.until(`${count} records of ${broker}`, async () => {
-      const ledger = (await this.stack.edgeStatus(broker))?.ledger;
+      const ledger = (await this.stack.edgeStatus(broker))?.live;
       return ledger && ledger.committed >= count ? ledger : null;
     });
   }
@@ -90,16 +90,17 @@ export class Scene {
     return sent;
   }
 
-  /** Rows of trade, book and status together. */
+  /** Rows of trade, book and status together that came from a socket. */
   async rows(): Promise<number> {
-    return await rowsTotal(this.pool);
+    return await this.rowsOf(null);
   }
 
-  async rowsOf(source: string): Promise<number> {
+  async rowsOf(source: string | null): Promise<number> {
     return await this.number(
-      `select sum(n) from (select count(*) as n from trade where source = $1
-         union all select count(*) from book where source = $1
-         union all select count(*) from status where source = $1) t`,
+      `select sum(n) from (select source, origin, count(*) as n from trade group by 1, 2
+         union all select source, origin, count(*) from book group by 1, 2
+         union all select source, origin, count(*) from status group by 1, 2) t
+       where origin = 0 and ($1::text is null or source = $1)`,
       [source],
     );
   }

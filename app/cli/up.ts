@@ -34,6 +34,8 @@ export interface UpOptions {
 export interface RunReport extends Ledger {
   /** Counted by the simulated brokers, in their own process. */
   sent: number;
+  /** Trades asked of the brokers' REST afterwards. */
+  backfilled: number;
   /** Counted by SQL: rows of trade, book and status that this run added. */
   rows: number;
   balanced: boolean;
@@ -127,8 +129,9 @@ async function drained(stack: Stack): Promise<void> {
   const deadlineMs = systemClock.monoMs() + DRAIN_MS;
   while (systemClock.monoMs() < deadlineMs) {
     const sent = (await stack.simCounts())?.records ?? 0;
-    const { received, held } = sumOf((await edgeReports(stack)).map((edge) => edge.ledger));
-    if (held === 0 && received >= sent) return;
+    const edges = await edgeReports(stack);
+    const { held } = sumOf(edges.map((edge) => edge.ledger));
+    if (held === 0 && sumOf(edges.map((edge) => edge.live)).received >= sent) return;
     await sleep(systemClock, 50);
   }
 }
@@ -136,6 +139,7 @@ async function drained(stack: Stack): Promise<void> {
 async function sumUp(stack: Stack, before: RowCounts): Promise<RunReport> {
   const edges = await edgeReports(stack);
   const ledger = sumOf(edges.map((edge) => edge.ledger));
+  const backfilled = ledger.received - sumOf(edges.map((edge) => edge.live)).received;
   const sent = (await stack.simCounts())?.records ?? 0;
   const sources = added(before, await counted(stack));
   const breaks = await brokenAt(stack, Object.keys(sources));
@@ -148,12 +152,13 @@ async function sumUp(stack: Stack, before: RowCounts): Promise<RunReport> {
       (most, edge) => (edge[of] === null ? most : Math.max(most ?? 0, edge[of])),
       null,
     );
-  const balanced = isBalanced(ledger) && sent === ledger.received && rows === ledger.committed;
+  const isAllHeard = sent + backfilled === ledger.received;
   return {
     sent,
+    backfilled,
     ...ledger,
     rows,
-    balanced,
+    balanced: isBalanced(ledger) && isAllHeard && rows === ledger.committed,
     edges,
     p50_ms: worst("p50Ms"),
     p99_ms: worst("p99Ms"),
@@ -169,7 +174,9 @@ export function finish(report: RunReport, ok: boolean, json: boolean): void {
     return;
   }
   const n = (part: keyof Ledger) => `${grouped(report[part])} ${part}`;
-  say(`tickhub: brokers sent ${grouped(report.sent)}, SQL finds ${grouped(report.rows)} rows`);
+  const later = report.backfilled > 0 ? ` and told ${grouped(report.backfilled)} later` : "";
+  const { sent, rows } = report;
+  say(`tickhub: brokers sent ${grouped(sent)}${later}, SQL finds ${grouped(rows)} rows`);
   say(
     `${ok ? "balanced" : "NOT GOOD"}: ${n("received")} = ${n("committed")} + ${n("duplicate")} + ` +
       `${n("held")} + ${n("quarantined")} + ${n("lost")}`,

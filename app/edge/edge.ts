@@ -52,6 +52,8 @@ export interface EdgeOptions {
 export interface EdgeReport extends EdgeStatus {
   edge: string;
   ledger: Ledger;
+  /** Of what came from the brokers' sockets; the rest was asked of their REST. */
+  live: Ledger;
   balanced: boolean;
   /** What the hub has no verdict on, by account and table. */
   heldSpans: HeldSpan[];
@@ -126,6 +128,7 @@ export async function startEdge(options: EdgeOptions): Promise<Edge> {
       uplink: { ...uplink },
       accounts: Object.fromEntries(collectors.map((one) => [one.account, one.status()])),
       ledger,
+      live: outbox.liveLedger(),
       balanced: books.look(),
       heldSpans: outbox.heldSpans(),
       p50Ms: uplink.p50Ms,

@@ -22,10 +22,11 @@ describe("tickhub up", () => {
         lost: 0,
         balanced: true,
       });
-      const { sent, received, committed, rows, edges } = json as Record<string, number> & {
-        edges: unknown[];
-      };
-      expect(received).toBe(sent);
+      const { sent, backfilled, received, committed, rows, edges } = json as Record<
+        string,
+        number
+      > & { edges: unknown[] };
+      expect(received).toBe(sent! + backfilled!);
       expect(committed).toBe(received);
       expect(rows).toBe(committed);
       expect(rows).toBeGreaterThan(2_000);

@@ -198,6 +198,12 @@ export class Outbox {
     return sumOf(this.#lanes.map(({ ledger }) => ledger));
   }
 
+  /** Of what came from the brokers' sockets: without what was asked for later. */
+  liveLedger(): Ledger {
+    const live = this.#lanes.filter(({ name }) => name !== "backfill");
+    return sumOf(live.map(({ ledger }) => ledger));
+  }
+
   ledgerOf(account: string, table: LaneName): Ledger {
     return sumOf([this.#byAccount.get(account)?.[table]?.ledger ?? []].flat());
   }

@@ -1,0 +1,167 @@
+// Holes that a simulated broker makes, and what its REST knows of them: with the real processes, from the
+// missing trade to the row that says where it came from. What the hub's coverage decides is stood in for
+// by one statement; what is tested is the way of a gap to the broker and back.
+import { mkdtempSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { fetchJson } from "../../app/cli/http.ts";
+import type { Omitted } from "../../app/sim/tamper.ts";
+import type { Printed } from "../../app/sim/sim.ts";
+import { eventually, startStack } from "../support/stack.ts";
+import type { TestStack } from "../support/stack.ts";
+
+const BROKERS = ["kis", "kiwoom"] as const;
+/** Of each symbol, trades a second from 09:00:00 on. */
+const MARKET = {
+  /** Loses two trades in the middle that REST has. */
+  "005930": [3, 3, 3, 3],
+  /** Loses one, and REST forgets the day. */
+  "000660": [3, 3, 3],
+  /** Loses a second that has more trades than a page of KIS's. */
+  "035720": [3, 40, 3],
+  /** Loses its first and its last. */
+  "066570": [2, 2, 2],
+} as const;
+const SIZE = 10;
+/** Of volume before the recording began. */
+const BEFORE = 1_000;
+
+/** A recording in the form of the KRX days: cumulative volumes rise by ten a trade. */
+function tapeOf(): string {
+  const lines = Object.entries(MARKET).flatMap(([symbol, perSecond]) => {
+    let cum = BEFORE;
+    return perSecond.flatMap((count, second) =>
+      Array.from({ length: count }, () => {
+        cum += SIZE;
+        const time = `2020060409000${second}`;
+        return `${symbol},${time},1,54600,54500,54600,0,1,2,${SIZE},${cum},50,60,6000,2`;
+      }),
+    );
+  });
+  lines.sort((a, b) => (a.split(",")[1]! < b.split(",")[1]! ? -1 : 1));
+  const path = join(mkdtempSync(join(tmpdir(), "tickhub-tape-")), "holes.csv");
+  writeFileSync(path, ["symbol,ts_kst,n", ...lines].join("\n"));
+  return path;
+}
+
+/** The volume after trade number `n` of a symbol, counted from 0. */
+const after = (n: number) => BEFORE + SIZE * (n + 1);
+const LOST: Record<keyof typeof MARKET, number[]> = {
+  "005930": [4, 7],
+  "000660": [4],
+  "035720": Array.from({ length: 40 }, (_, i) => 3 + i),
+  "066570": [0, 5],
+};
+
+let test: TestStack;
+beforeAll(async () => {
+  const omit = BROKERS.flatMap((broker) =>
+    Object.entries(LOST).flatMap(([symbol, places]) =>
+      places.flatMap((place) => ["--omit", `${broker}:${symbol}:${after(place)}`]),
+    ),
+  );
+  const market = ["--tape", tapeOf(), "--speed", "max", "--expect", BROKERS.join(",")];
+  test = await startStack({ simArgs: [...market, ...omit] });
+});
+afterAll(async () => await test.stop());
+
+/** What the keeper of the coverage does with a day that has ended, in one statement. */
+const DECLARE = `
+  with ordered as (
+    select source, venue, symbol, day, chain, seq - size as seq_from, seq, ts,
+      lag(seq) over w as before, lag(ts) over w as before_ts,
+      row_number() over w = 1 as is_first, lead(seq) over w is null as is_last
+    from trade window w as (partition by source, venue, symbol, day, chain order by seq)
+  )
+  insert into gap (source, venue, symbol, day, channel, kind, chain, from_at, to_at, seq_from, seq_to, reason)
+  select source, venue, symbol, day, 'trade', 'hole', chain, before_ts, ts, before, seq_from, 'VOLUME_STEP'
+  from ordered where before <> seq_from
+  union all
+  select source, venue, symbol, day, 'trade', 'head', chain, day::timestamptz, ts, null, seq_from, 'DAY_START'
+  from ordered where is_first and symbol = '066570'
+  union all
+  select source, venue, symbol, day, 'trade', 'tail', chain, ts, null, seq, null, 'DAY_END'
+  from ordered where is_last and symbol = '066570'`;
+
+interface Row {
+  source: string;
+  symbol: string;
+  kind: string;
+  outcome: string | null;
+  rows: number;
+}
+
+describe("holes that both brokers make", { timeout: 120_000 }, () => {
+  it("are refilled as far as their REST shows them, each trade once", async () => {
+    const { stack, pool } = test;
+    const control = stack.places.control;
+    await eventually(60_000, "the recording's end", () => stack.marketDone());
+    const printed = (await fetchJson<Printed[]>(`${control}/trades`))!;
+    const omitted = (await fetchJson<Omitted[]>(`${control}/omitted`))!;
+    const stored = async (origin: number) => {
+      const { rows } = await pool.query<{ key: string }>(
+        "select source || ' ' || symbol || ' ' || seq as key from trade where origin = $1",
+        [origin],
+      );
+      return rows.map(({ key }) => key);
+    };
+    const live = 2 * printed.length - omitted.length;
+    await eventually(30_000, "all that was sent", async () => (await stored(0)).length === live);
+    for (const broker of BROKERS) {
+      await fetchJson(`${control}/fault`, { kind: "forget", broker, symbol: "000660" });
+    }
+    await pool.query(DECLARE);
+    const answers = await eventually(60_000, "an answer for every gap", async () => {
+      const { rows } = await pool.query<Row>(
+        `select source, symbol, kind, outcome, refilled_rows::int as rows
+         from gap order by source, symbol, kind, seq_from`,
+      );
+      return rows.length === 12 && rows.every(({ outcome }) => outcome !== null) ? rows : null;
+    });
+    const of = (source: string) =>
+      answers
+        .filter((row) => row.source === source)
+        .map(({ symbol, kind, outcome, rows }) => `${symbol} ${kind} ${outcome!} ${rows}`);
+    const common = [
+      "000660 hole missing 0",
+      "005930 hole filled 1",
+      "005930 hole filled 1",
+      "066570 head filled 1",
+      "066570 tail filled 1",
+    ];
+    const busy = (answer: string) => [...common.slice(0, 3), answer, ...common.slice(3)];
+    // KIS shows the newest thirty of that second, Kiwoom has pages.
+    expect(of("kis:1")).toEqual(busy("035720 hole partial 30"));
+    expect(of("kiwoom:1")).toEqual(busy("035720 hole filled 40"));
+
+    const unreachable = (source: string, symbol: string, seq: number) =>
+      symbol === "000660" || (symbol === "035720" && source === "kis:1" && seq <= after(12));
+    const wanted = omitted
+      .map(({ broker, symbol, cumVolume }) => ({ source: `${broker}:1`, symbol, seq: cumVolume }))
+      .filter(({ source, symbol, seq }) => !unreachable(source, symbol, seq))
+      .map(({ source, symbol, seq }) => `${source} ${symbol} ${seq}`);
+    expect((await stored(1)).sort()).toEqual(wanted.sort());
+    expect(await stored(0)).toHaveLength(live);
+    const { rows: figures } = await pool.query(
+      `select source, symbol, seq_first::int as first, seq_final::int as final
+       from day_figure order by source`,
+    );
+    const figure = { symbol: "066570", first: BEFORE, final: after(5) };
+    expect(figures).toEqual(BROKERS.map((broker) => ({ source: `${broker}:1`, ...figure })));
+  });
+
+  it("leave books that say what was heard and what was asked for", async () => {
+    const { stack } = test;
+    for (const broker of BROKERS) {
+      const report = (await stack.edgeStatus(broker))!;
+      const { ledger, live, balanced } = report;
+      const asked = broker === "kis" ? 34 : 44;
+      expect(balanced).toBe(true);
+      expect(ledger).toMatchObject({ duplicate: 0, held: 0, quarantined: 0, lost: 0 });
+      expect(ledger.received - live.received).toBe(asked);
+      // The hub has heard the answers: they are not repeated any more.
+      expect(report.accounts![`${broker}:1`]!.refills).toEqual([]);
+    }
+  });
+});
