@@ -48,14 +48,13 @@ export class Backend {
 
   /** The end of a message: an implicit transaction commits, unless it failed. */
   sync(): void {
-    if (!this.#tx || this.#isExplicit) return;
-    this.#finish(!this.#isFailed);
+    if (!this.#isExplicit) this.#finish(!this.#isFailed);
   }
 
   /** The connection is gone: what is not committed is not. */
   terminate(): void {
     this.#isGone = true;
-    if (this.#tx) this.#finish(false);
+    this.#finish(false);
   }
 
   #begin({ text, values, copy }: Statement): Running<readonly Answer[]> | readonly Answer[] {
@@ -66,7 +65,7 @@ export class Backend {
       return [];
     }
     if (text === "commit" || text === "rollback") {
-      if (this.#tx) this.#finish(text === "commit" && !this.#isFailed);
+      this.#finish(text === "commit" && !this.#isFailed);
       return [];
     }
     if (text === "rollback to savepoint rows") {
@@ -140,14 +139,20 @@ export class Backend {
   #fail(error: unknown, done: Done): void {
     if (!(error instanceof Error) || !("code" in error)) throw error;
     this.#isFailed = this.#tx !== null;
+    // The server lets go of everything at once, although the client still has to say `rollback`.
+    if (this.#tx && !this.#tx.hasSavepoint) {
+      this.#database.abort(this.#tx);
+      this.#tx = null;
+    }
     done(error, []);
   }
 
   #finish(isCommit: boolean): void {
-    const tx = this.#tx!;
+    const tx = this.#tx;
     this.#tx = null;
     this.#isExplicit = false;
     this.#isFailed = false;
+    if (!tx) return;
     if (isCommit) this.#database.commit(tx);
     else this.#database.abort(tx);
   }

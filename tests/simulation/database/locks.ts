@@ -25,6 +25,11 @@ interface Lock {
 
 export class Locks {
   readonly #locks = new Map<string, Lock>();
+  /** Granted and not told yet: all of a queue are granted before the first of them goes on. */
+  readonly #woken: Locker[] = [];
+  #isWaking = false;
+  /** Times that several went on at once; PostgreSQL does not say which of them is first. */
+  crowds = 0;
 
   /** True when granted at once; otherwise `by.granted` is called later. Throws "deadlock" if never. */
   request(name: string, by: Locker, mode: Mode): boolean {
@@ -52,6 +57,7 @@ export class Locks {
     if (!lock) return;
     lock.holders.delete(by);
     this.#serve(name, lock);
+    this.#wake();
   }
 
   /** The transaction is over: everything it holds, and its place in any queue. */
@@ -61,6 +67,7 @@ export class Locks {
       if (at < 0) continue;
       lock.queue.splice(at, 1);
       this.#serve(name, lock);
+      this.#wake();
     }
     for (const name of [...by.held]) this.release(name, by);
   }
@@ -79,14 +86,23 @@ export class Locks {
     by.held.add(name);
   }
 
+  #wake(): void {
+    if (this.#isWaking) return;
+    this.#isWaking = true;
+    for (let next = this.#woken.shift(); next; next = this.#woken.shift()) next.granted();
+    this.#isWaking = false;
+  }
+
   #serve(name: string, lock: Lock): void {
+    const before = this.#woken.length;
     while (lock.queue.length > 0) {
       const first = lock.queue[0]!;
       if (!canHold(lock, first.by, first.mode)) return;
       lock.queue.shift();
       this.#grant(name, lock, first);
-      first.by.granted();
+      this.#woken.push(first.by);
     }
+    if (this.#woken.length > before + 1) this.crowds++;
     if (lock.holders.size === 0) this.#locks.delete(name);
   }
 

@@ -84,6 +84,11 @@ export class ModelDatabase {
     this.#plant = plant;
   }
 
+  /** Times that one statement set several free at once. */
+  get crowds(): number {
+    return this.#locks.crowds;
+  }
+
   begin(): Transaction {
     const tx = new Transaction(++this.#transactions);
     this.#locks.request(`xid ${tx.id}`, tx, "exclusive");

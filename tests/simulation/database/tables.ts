@@ -96,11 +96,14 @@ export class Transaction implements Locker {
   readonly quarantine: QuarantineRow[] = [];
   /** pg_temp.incoming_trade; null = not made. */
   incoming: TradeRow[] | null = null;
-  /** Epochs under which it books rows, with the end it was told; for the laws. */
   #saved: Saved | null = null;
 
   constructor(id: number) {
     this.id = id;
+  }
+
+  get hasSavepoint(): boolean {
+    return this.#saved !== null;
   }
 
   save(): void {

@@ -1,0 +1,81 @@
+// The model database against the real one: the same statements, in the same order, by the same connections.
+// At each step both answer alike or both wait, and at the end both have the same rows. A schedule is drawn
+// on the model, then played on PostgreSQL under the real migrations.
+import pg from "pg";
+import { afterAll, beforeAll, expect, it } from "vitest";
+import { exchange } from "../../app/store/exchange.ts";
+import { createDatabase, type TestDatabase } from "../support/database.ts";
+import { CONNECTIONS, drawSchedule, outcomeOf, type Outcome, type Turn } from "./schedule.ts";
+import { realRows } from "./schedule-rows.ts";
+
+const SCHEDULES = 200;
+
+let database: TestDatabase;
+let clients: pg.Client[];
+let pids: number[];
+beforeAll(async () => {
+  database = await createDatabase({ migrated: true });
+  clients = Array.from({ length: CONNECTIONS }, () => new pg.Client(database.url));
+  await Promise.all(clients.map((client) => client.connect()));
+  const asked = clients.map((client) => client.query<{ pid: number }>("select pg_backend_pid() pid"));
+  pids = (await Promise.all(asked)).map(({ rows }) => rows[0]!.pid);
+});
+afterAll(async () => {
+  await Promise.all(clients.map((client) => client.end()));
+  await database.drop();
+});
+
+it(`the model database and PostgreSQL agree on ${SCHEDULES} random schedules`, async () => {
+  let [turns, waits] = [0, 0];
+  for (let seed = 1; seed <= SCHEDULES; seed++) {
+    const schedule = drawSchedule(seed);
+    await database.pool.query(schedule.setUp);
+    await play(seed, schedule.turns);
+    expect(await realRows(database.pool), `rows of schedule ${seed}`).toEqual(schedule.rows);
+    turns += schedule.turns.length;
+    waits += schedule.turns.reduce((sum, { freed }) => sum + freed.length, 0);
+  }
+  console.log(`${SCHEDULES} schedules, ${turns} statements, ${waits} of which waited for a lock`);
+});
+
+async function play(seed: number, turns: readonly Turn[]): Promise<void> {
+  const waiting = new Map<number, Promise<Outcome>>();
+  const settled = new Set<number>();
+  for (const [i, { at, step, expected, freed }] of turns.entries()) {
+    const where = `schedule ${seed}, statement ${i} of connection ${at}: ${step.text.slice(0, 60)}`;
+    if (at === CONNECTIONS) {
+      await database.pool.query(step.text);
+      continue;
+    }
+    const answer = send(at, step).finally(() => settled.add(at));
+    settled.delete(at);
+    const said = await Promise.race([answer, whenBlocked(pids[at]!, () => settled.has(at))]);
+    expect(said ?? "waits", where).toEqual(expected ?? "waits");
+    if (said === null) waiting.set(at, answer);
+    for (const { at: other, outcome } of freed) {
+      expect(await waiting.get(other), `${where}, frees ${other}`).toEqual(outcome);
+      waiting.delete(other);
+    }
+    const early = [...waiting.keys()].filter((other) => settled.has(other));
+    expect(early, `${where}, frees nobody else`).toEqual([]);
+  }
+}
+
+function send(at: number, step: Turn["step"]): Promise<Outcome> {
+  return exchange(clients[at]!, [step]).then(
+    (answers) => outcomeOf(null, answers[0] ?? []),
+    (error: unknown) => outcomeOf(error as Error, []),
+  );
+}
+
+/** Null once the server says that it waits for a lock. */
+async function whenBlocked(pid: number, isAnswered: () => boolean): Promise<null> {
+  for (;;) {
+    const { rows } = await database.pool.query<{ waits: boolean }>(
+      "select wait_event_type = 'Lock' as waits from pg_stat_activity where pid = $1",
+      [pid],
+    );
+    // An answered one has lost the race already; the loop only has to end.
+    if (rows[0]?.waits || isAnswered()) return null;
+  }
+}
