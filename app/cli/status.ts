@@ -1,5 +1,5 @@
-// `tickhub status`: the one line anyone can read. Exits with 0 when all is well, with 1 when something
-// needs a look.
+// `tickhub status`: the line anyone can read, how complete the market's day is, and below it what became of
+// every record. Exits with 0 when all is well, with 1 when something needs a look.
 import type { Picture } from "../hub/query/picture.ts";
 import { readSettings } from "../shared/config.ts";
 import { TickhubError } from "../shared/errors.ts";
@@ -13,7 +13,7 @@ export async function status(options: { hub?: string; json?: boolean }): Promise
   if (!picture?.total) throw new TickhubError("UPLINK_UNREACHABLE", { hub });
   const troubles = troublesOf(picture);
   if (options.json) printJson({ ok: troubles.length === 0, troubles, ...picture });
-  else process.stdout.write(`${oneLine(picture, troubles)}\n`);
+  else process.stdout.write(`${picture.coverage.sentence}\n${oneLine(picture, troubles)}\n`);
   return troubles.length === 0 ? 0 : 1;
 }
 
@@ -25,6 +25,10 @@ function troublesOf(picture: Picture): string[] {
   for (const { account, check, detail } of picture.unbalanced) {
     troubles.push(`${account}: the books are wrong (${check}, ${detail})`);
   }
+  const gone = picture.coverage.incidents.filter(
+    ({ trades }) => trades === "lost" || trades === "partial",
+  );
+  if (gone.length > 0) troubles.push(`${gone.length} gaps in trades that nobody can refill`);
   if (picture.total.lost > 0) troubles.push(`${grouped(picture.total.lost)} records declared lost`);
   for (const { account, lease, edge } of picture.accounts) {
     if (!lease?.holder) troubles.push(`${account}: nobody collects`);

@@ -238,10 +238,9 @@ async function look(core: Core, gateway: Gateway): Promise<Picture> {
 }
 
 async function stop(core: Core, gateway: Gateway, web: WebServer): Promise<void> {
+  await Promise.all([core.conservation.stop(), core.keeper.stop()]);
   await gateway.stop(STOP_MS);
   gateway.terminate();
-  await core.conservation.stop();
-  await core.keeper.stop();
   await web.close();
   await core.pool.end();
 }

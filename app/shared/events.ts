@@ -70,6 +70,7 @@ export interface EventFields {
     symbols: string;
   };
   coverage_failed: { code: string; reason: string };
+  coverage_summed: { sentence: string };
   migration_applied: { name: string; tookMs: number };
   migration_skipped: { name: string; reason: string };
   // Any process
@@ -197,6 +198,7 @@ export const EVENTS = {
     labels: ["source", "channel", "state"],
     adds: "count",
   },
+  coverage_summed: { level: "info", says: "How complete the market's day is", labels: [] },
   coverage_failed: {
     level: "error",
     says: "The ledger of coverage could not be kept; it is tried again",

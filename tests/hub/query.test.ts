@@ -109,7 +109,7 @@ describe("the picture", () => {
       ["kiwoom", 1],
     ]),
     unbalanced: [],
-    coverage: summaryOf([], 0, null),
+    coverage: summaryOf([], 0, 0, null),
   };
 
   test("adds what edges hold to what the hub stored, and the sum holds", () => {

@@ -105,6 +105,8 @@ export class Gateway {
   /** Handler of the HTTP server's `upgrade` event. */
   upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
     socket.on("error", () => undefined);
+    // Whoever waited at the door now would wait in vain, and the port with them.
+    if (this.#stopping) return this.#turnAway(socket, request, "", "DATABASE_UNREACHABLE");
     this.#visitors.add(socket);
     const url = URL.parse(request.url ?? "", "http://hub");
     const edge = url?.searchParams.get("edge") ?? "";

@@ -36,6 +36,7 @@ const WRITE_MS_MAX = 5_000;
 const RETRY_MS_MAX = 30_000;
 /** Ends of intervals move with every second; they are written this often. */
 const LOOK_MS = 10_000;
+const TELL_MS = 60_000;
 /** A day nobody adds to is forgotten; its rows stay. */
 const IDLE_MS = 600_000;
 const DAYS_MAX = 16;
@@ -53,6 +54,7 @@ export class CoverageKeeper {
   #failures = 0;
   #lastCode = "";
   #checkedMs: number | null = null;
+  #toldMs = Number.NEGATIVE_INFINITY;
 
   constructor(options: KeeperOptions) {
     this.#options = options;
@@ -73,7 +75,8 @@ export class CoverageKeeper {
   /** The market's day as of the last pass. */
   summary(): CoverageSummary {
     const nowMs = this.#nowMs();
-    return summaryOf([...this.#days.values()], nowMs, this.#checkedMs);
+    const wallMs = this.#options.clock.nowMs();
+    return summaryOf([...this.#days.values()], nowMs, wallMs, this.#checkedMs);
   }
 
   #nowMs(): number {
@@ -96,6 +99,7 @@ export class CoverageKeeper {
       this.#failures = 0;
       this.#lastCode = "";
       this.#checkedMs = clock.nowMs();
+      this.#tell();
       const tookMs = clock.monoMs() - startedMs;
       this.#next(isMore ? tookMs * PAUSES : Math.max(PASS_MS, tookMs * PAUSES));
     } catch (thrown) {
@@ -109,6 +113,14 @@ export class CoverageKeeper {
       this.#lastCode = code;
       this.#next(Math.min(PASS_MS * 2 ** this.#failures, RETRY_MS_MAX));
     }
+  }
+
+  /** The log's copy of what the status line and the page say. */
+  #tell(): void {
+    const { clock, emit } = this.#options;
+    if (clock.monoMs() - this.#toldMs < TELL_MS) return;
+    this.#toldMs = clock.monoMs();
+    emit({ event: "coverage_summed", sentence: this.summary().sentence });
   }
 
   /** One look at everything. Returns whether there is more to read at once. */

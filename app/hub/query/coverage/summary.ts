@@ -5,8 +5,11 @@ import type { GapRow, SymbolLedger } from "./day-ledger.ts";
 import type { GapKind, GapState } from "./gap-row.ts";
 import { isFinal, REASON } from "./gap-row.ts";
 import { spanOfDay } from "./expected.ts";
+import type { Incident } from "./incidents.ts";
+import { incidentsOf } from "./incidents.ts";
 import type { OpenDay } from "./open-day.ts";
 import { placeKey } from "./open-day.ts";
+import { sentenceOf } from "./sentence.ts";
 import { clip } from "./spans.ts";
 import { isProven } from "./timeline.ts";
 
@@ -27,6 +30,8 @@ export interface GapSummary {
 }
 
 export interface CoverageSummary {
+  /** All of this in one sentence: the status line, the page and the log say it in these words. */
+  sentence: string;
   /** Korea's, YYYYMMDD, by the market's clock; New York's venues are counted by their own day. */
   day: number;
   /** With a trade channel. */
@@ -42,6 +47,8 @@ export interface CoverageSummary {
   booksAliveShare: number | null;
   /** Newest first, at most GAPS_MAX. Those that turned out to be none are left out, as all counts do. */
   gaps: GapSummary[];
+  /** What happened, however many symbols and channels it touched; newest first, at most INCIDENTS_MAX. */
+  incidents: Incident[];
   gapCounts: Record<Exclude<GapState, "explained">, number>;
   /** Rows of the table `gap` that wait for an answer, questions about a day's ends included. */
   openQuestions: number;
@@ -50,10 +57,13 @@ export interface CoverageSummary {
 }
 
 const GAPS_MAX = 100;
+const INCIDENTS_MAX = 20;
 
+/** `nowMs` is market time; `wallMs` says whether its day is today. */
 export function summaryOf(
   days: readonly OpenDay[],
   nowMs: number,
+  wallMs: number,
   checkedMs: number | null,
 ): CoverageSummary {
   const shares = { trade: { due: 0, proven: 0, alive: 0 }, book: { due: 0, proven: 0, alive: 0 } };
@@ -75,13 +85,19 @@ export function summaryOf(
     .sort((one, other) => other.fromMs - one.fromMs || other.id - one.id);
   const gapCounts = { suspected: 0, refilling: 0, refilled: 0, partial: 0, lost: 0 };
   for (const { state } of shown) if (state !== "explained") gapCounts[state] += 1;
-  return {
+  const incidents = incidentsOf(shown);
+  const told = {
     day: kstDay(nowMs),
     symbols: names.size,
     verifiedShare: share(shares.trade.proven, shares.trade.due),
     aliveShare: share(shares.trade.alive, shares.trade.due),
+  };
+  return {
+    sentence: sentenceOf({ ...told, incidents }, kstDay(wallMs)),
+    ...told,
     booksAliveShare: share(shares.book.alive, shares.book.due),
     gaps: shown.slice(0, GAPS_MAX).map(gapSummary),
+    incidents: incidents.slice(0, INCIDENTS_MAX),
     gapCounts,
     openQuestions: rows.filter(({ state }) => !isFinal(state)).length,
     checkedMs,

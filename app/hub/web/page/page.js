@@ -3,6 +3,7 @@
 
 const STALE_MS = 3_000;
 const RETRY_MS = 2_000;
+const GAPS_SHOWN = 8;
 const SUMS = ["received", "committed", "duplicate", "held", "quarantined", "lost"];
 
 const byId = (id) => document.getElementById(id);
@@ -63,6 +64,7 @@ function draw(picture) {
   for (const name of SUMS)
     document.querySelector(`[data-sum=${name}]`).textContent = count(total[name]);
   drawBalance(total, accounts, picture.unbalanced);
+  drawCoverage(picture.coverage);
   byId("trades").textContent = count(stored.trade ?? 0);
   byId("books").textContent = count(stored.book ?? 0);
   byId("rate").textContent = rateOf(picture);
@@ -80,6 +82,46 @@ function drawBalance(total, accounts, unbalanced) {
   const names = [...new Set([...wrong, ...unbalanced].map(({ account }) => account))].join(", ");
   const text = balanced ? "✓ balanced" : `✗ unbalanced by ${number.format(off)} ${names}`;
   pill(byId("balance"), text, balanced ? "good" : "bad");
+}
+
+/** The hub's own sentence, and the gaps it counts; what was refilled stays visible. */
+function drawCoverage({ sentence, verifiedShare, gaps, gapCounts }) {
+  byId("sentence").textContent = sentence;
+  const open = gapCounts.suspected + gapCounts.refilling;
+  const lost = gapCounts.lost + gapCounts.partial;
+  const [text, tone] =
+    verifiedShare === null
+      ? ["nothing expected so far", ""]
+      : open > 0
+        ? [`${number.format(open)} being refilled`, "warn"]
+        : lost > 0
+          ? [`${number.format(lost)} lost`, "bad"]
+          : ["✓ nothing missing", "good"];
+  pill(byId("verified"), text, tone);
+  byId("gaps").hidden = gaps.length === 0;
+  const shown = gaps.slice(0, GAPS_SHOWN);
+  byId("gaps")
+    .querySelector("tbody")
+    .replaceChildren(...shown.map(gapRow));
+  const all = Object.values(gapCounts).reduce((sum, some) => sum + some, 0);
+  byId("more-gaps").hidden = all <= shown.length;
+  byId("more-gaps").textContent = `and ${number.format(all - shown.length)} more: tickhub verify`;
+}
+
+function gapRow({ source, venue, symbol, channel, fromMs, toMs, missingVolume, reason, state }) {
+  const tone = state === "refilled" ? "good" : state === "lost" || state === "partial" ? "bad" : "";
+  const cells = [
+    `${clock.format(fromMs)} – ${clock.format(toMs)}`,
+    source,
+    [symbol, " ", element("small", {}, [venue])],
+    channel,
+    missingVolume === null ? "?" : number.format(missingVolume),
+    reason,
+  ];
+  return element("tr", {}, [
+    ...cells.map((cell) => element("td", {}, [cell].flat())),
+    element("td", { className: tone }, [state]),
+  ]);
 }
 
 /** Records a second between the last two readings of the books that differ. */
