@@ -119,8 +119,10 @@ export class CoverageKeeper {
   #tell(): void {
     const { clock, emit } = this.#options;
     if (clock.monoMs() - this.#toldMs < TELL_MS) return;
+    const { symbols, sentence } = this.summary();
+    if (symbols === 0) return;
     this.#toldMs = clock.monoMs();
-    emit({ event: "coverage_summed", sentence: this.summary().sentence });
+    emit({ event: "coverage_summed", sentence });
   }
 
   /** One look at everything. Returns whether there is more to read at once. */

@@ -3,7 +3,7 @@
 
 const STALE_MS = 3_000;
 const RETRY_MS = 2_000;
-const GAPS_SHOWN = 8;
+const INCIDENTS_SHOWN = 8;
 const SUMS = ["received", "committed", "duplicate", "held", "quarantined", "lost"];
 
 const byId = (id) => document.getElementById(id);
@@ -84,43 +84,42 @@ function drawBalance(total, accounts, unbalanced) {
   pill(byId("balance"), text, balanced ? "good" : "bad");
 }
 
-/** The hub's own sentence, and the gaps it counts; what was refilled stays visible. */
-function drawCoverage({ sentence, verifiedShare, gaps, gapCounts }) {
+/** The hub's own sentence, and what happened; what was refilled stays visible. */
+function drawCoverage({ sentence, verifiedShare, incidents }) {
   byId("sentence").textContent = sentence;
-  const open = gapCounts.suspected + gapCounts.refilling;
-  const lost = gapCounts.lost + gapCounts.partial;
+  const countOf = (...fates) => incidents.filter(({ trades }) => fates.includes(trades)).length;
+  const [open, gone] = [countOf("open"), countOf("lost", "partial")];
   const [text, tone] =
     verifiedShare === null
       ? ["nothing expected so far", ""]
-      : open > 0
-        ? [`${number.format(open)} being refilled`, "warn"]
-        : lost > 0
-          ? [`${number.format(lost)} lost`, "bad"]
-          : ["✓ nothing missing", "good"];
+      : gone > 0
+        ? [`${number.format(gone)} cannot be refilled`, "bad"]
+        : open > 0
+          ? [`${number.format(open)} being refilled`, "warn"]
+          : ["✓ no trade missing", "good"];
   pill(byId("verified"), text, tone);
-  byId("gaps").hidden = gaps.length === 0;
-  const shown = gaps.slice(0, GAPS_SHOWN);
+  byId("gaps").hidden = incidents.length === 0;
+  const shown = incidents.slice(0, INCIDENTS_SHOWN);
   byId("gaps")
     .querySelector("tbody")
-    .replaceChildren(...shown.map(gapRow));
-  const all = Object.values(gapCounts).reduce((sum, some) => sum + some, 0);
-  byId("more-gaps").hidden = all <= shown.length;
-  byId("more-gaps").textContent = `and ${number.format(all - shown.length)} more: tickhub verify`;
+    .replaceChildren(...shown.map(incidentRow));
+  byId("more-gaps").hidden = incidents.length <= shown.length;
 }
 
-function gapRow({ source, venue, symbol, channel, fromMs, toMs, missingVolume, reason, state }) {
-  const tone = state === "refilled" ? "good" : state === "lost" || state === "partial" ? "bad" : "";
+const TONES = { refilled: "good", open: "warn", partial: "bad", lost: "bad" };
+
+function incidentRow({ source, fromMs, toMs, symbols, reason, trades, books }) {
   const cells = [
-    `${clock.format(fromMs)} – ${clock.format(toMs)}`,
+    `${clock.format(fromMs)} – ${clock.format(toMs)} (${span(toMs - fromMs)})`,
     source,
-    [symbol, " ", element("small", {}, [venue])],
-    channel,
-    missingVolume === null ? "?" : number.format(missingVolume),
+    number.format(symbols),
     reason,
   ];
   return element("tr", {}, [
-    ...cells.map((cell) => element("td", {}, [cell].flat())),
-    element("td", { className: tone }, [state]),
+    ...cells.map((cell) => element("td", {}, [cell])),
+    ...[trades, books].map((fate) =>
+      element("td", { className: TONES[fate] ?? "" }, [fate ?? "–"]),
+    ),
   ]);
 }
 
