@@ -32,7 +32,7 @@ export interface RunResult {
 }
 
 const FAULTS_MIN = 20;
-const FAULTY_MS = 24_000;
+const FAULTY_MS = 40_000;
 const EVENTS_MIN = 10_000;
 /** After the faults every account is held again and every gap filled within this time, or never. */
 const RECOVERY_MS = 60_000;
@@ -100,7 +100,8 @@ async function drain(world: World): Promise<void> {
   await world.run(() => {
     const { nowMs } = timeline;
     if (!isDrained(world)) quietSinceMs = nowMs;
-    return nowMs - quietSinceMs > SETTLE_MS || nowMs - fromMs > DRAIN_MS;
+    const isQuiet = nowMs - quietSinceMs > SETTLE_MS && !world.server.isWorking;
+    return isQuiet || nowMs - fromMs > DRAIN_MS;
   });
   if (isDrained(world)) return;
   const held = world.edges.filter((edge) => !edge.isOver).map((edge) => edge.outbox.heldSpans());
@@ -108,7 +109,6 @@ async function drain(world: World): Promise<void> {
 }
 
 function isDrained(world: World): boolean {
-  if (world.server.isWorking) return false;
   return world.edges.every(
     ({ isOver, outbox }) => isOver || (outbox.drainEmpty() && outbox.ledger().held === 0),
   );
