@@ -7,6 +7,7 @@ import { Outbox, OUTBOX_DEFAULTS } from "../../app/edge/outbox/outbox.ts";
 import { GatewayTransport } from "../../app/edge/uplink/gateway-transport.ts";
 import { Sender } from "../../app/edge/uplink/sender.ts";
 import { every, sleep, type Clock } from "../../app/shared/clock.ts";
+import { TickhubError } from "../../app/shared/errors.ts";
 import { HEARTBEAT } from "../../app/shared/heartbeat.ts";
 import type { Trade } from "../../app/shared/tick.ts";
 import { NO_COUNT, NO_PRICE } from "../../app/shared/tick.ts";
@@ -36,6 +37,8 @@ export class EdgeProcess {
   readonly captured = new Map<string, Captured[]>();
   /** Set at its end: what it held then. */
   heldAtEnd: number | null = null;
+  /** No answer about its lease comes to it, although its batches get through. */
+  isDeaf = false;
   #endedMs: number | null = null;
   readonly #world: World;
   readonly #sinks = new Map<string, FeedSink>();
@@ -156,7 +159,8 @@ export class EdgeProcess {
     });
   }
 
-  #ask(account: string, holder: string, wish: Wish) {
+  async #ask(account: string, holder: string, wish: Wish) {
+    if (this.isDeaf) throw new TickhubError("UPLINK_TIMEOUT", { account });
     const accounts = Object.fromEntries(this.collectors.map((one) => [one.account, one.status()]));
     this.#world.laws.wished(this, account, wish);
     return this.sender.ask({ account, holder, edge: this.edge, wish, status: { accounts } });

@@ -2,10 +2,15 @@
 // itself; `heal` undoes what is left of all of them.
 import type { Site, World } from "./world.ts";
 
-interface Fault {
+export interface Fault {
   name: string;
   weight: number;
   strike: (world: World, site: Site) => void;
+}
+
+function holderOf({ timeline, sites }: World): Site {
+  const holding = sites.filter(({ edge }) => edge.collectors.some((one) => !one.isStandingBy()));
+  return timeline.pick(holding.length > 0 ? holding : sites);
 }
 
 /** Some stops are short; the others are long enough for the account to pass on meanwhile. */
@@ -36,21 +41,50 @@ export const FAULTS: readonly Fault[] = [
   { name: "new plan", weight: 1, strike: replan },
 ];
 
-/** Strikes `count` times over `spanMs`, from now on. */
-export function plague(world: World, count: number, spanMs: number, faults = FAULTS): void {
+/** Strikes `count` times over `spanMs`, from now on; with probability `aimed` at a site that holds a lease. */
+export function plague(
+  world: World,
+  count: number,
+  spanMs: number,
+  { faults, aimed }: { faults: readonly Fault[]; aimed: number },
+): void {
   const { timeline } = world;
   const total = faults.reduce((sum, { weight }) => sum + weight, 0);
   for (let i = 0; i < count; i++) {
     timeline.after(timeline.between(0, spanMs), () => {
       let left = timeline.random() * total;
       const fault = faults.find(({ weight }) => (left -= weight) < 0) ?? faults[0]!;
-      const site = timeline.pick(world.sites);
+      const site = timeline.chance(aimed) ? holderOf(world) : timeline.pick(world.sites);
       world.faults++;
       timeline.note(`fault: ${fault.name} at ${site.host.name}`);
       fault.strike(world, site);
     });
   }
 }
+
+/** What makes an account pass on, or seem to. */
+export const RACE_FAULTS: readonly Fault[] = [
+  { name: "partition", weight: 3, strike: partition },
+  { name: "crash of an edge", weight: 2, strike: crashEdge },
+  { name: "restart beside", weight: 2, strike: restartBeside },
+  { name: "stall of an edge", weight: 4, strike: stall },
+  { name: "suspend", weight: 3, strike: suspend },
+  { name: "suspend, and no network at first", weight: 3, strike: suspendOffline },
+  { name: "clock set", weight: 1, strike: setClock },
+  { name: "reset", weight: 1, strike: reset },
+  { name: "slow disk", weight: 1, strike: slowDisk },
+  { name: "crash of the hub", weight: 1, strike: crashHub },
+];
+
+/** A process that is replaced by order while it runs, cannot be told, and whose batches get through. */
+export const DEAF_FAULTS: readonly Fault[] = [
+  { name: "deaf and replaced", weight: 1, strike: replaceDeaf },
+];
+
+export const SUSPEND_FAULTS: readonly Fault[] = [
+  { name: "suspend, and no network at first", weight: 3, strike: suspendOffline },
+  { name: "suspend", weight: 1, strike: suspend },
+];
 
 /** Makes everything whole: what is down starts, what stands goes on, every path is good. */
 export function heal(world: World): void {
@@ -185,6 +219,22 @@ function resetDatabase({ timeline, server }: World): void {
 function cutSocket({ timeline, connections }: World): void {
   const open = [...connections].filter((one) => !one.isClosed && one.path.name.endsWith("-broker"));
   if (open.length > 0) timeline.pick(open).reset();
+}
+
+function replaceDeaf(world: World, site: Site): void {
+  const { timeline, server } = world;
+  const old = site.edge;
+  if (old.isOver || old.isDeaf) return;
+  // Ahead, so that its last records are stamped later than the moment in which it was replaced.
+  site.host.skewMs = timeline.between(2_000, 5_000);
+  old.isDeaf = true;
+  world.startEdge(site);
+  server.slowMs = timeline.between(200, 900);
+  timeline.after(timeline.between(6_000, 12_000), () => {
+    old.isDeaf = false;
+    server.slowMs = 0;
+    timeline.after(3_000, () => old.process.deliver(() => void old.stop()));
+  });
 }
 
 function replan(world: World): void {

@@ -45,7 +45,7 @@ export class Laws {
   twice = 0;
   races = 0;
   grants = 0;
-  fenced = 0;
+  refused = 0;
 
   constructor(world: World) {
     this.#world = world;
@@ -144,6 +144,7 @@ export class Laws {
       if (!record) continue;
       if (record.refusedAs !== null) this.#storedTwice(`quarantined ${stream} ${capture}`);
       record.refusedAs = code;
+      if (code === "OUTSIDE_LEASE" && record.kind === "reject") this.refused++;
     }
     for (const [account, epochs] of tx.epochs) this.#granted(account, epochs.at(-1));
   }
@@ -209,7 +210,7 @@ export class Laws {
         // Statuses are counted in the ledger only.
         if (!isThere && record.kind !== "status") missing++;
       } else if (record.kind !== "reject") {
-        this.fenced++;
+        this.refused++;
         if (!isOutside && this.#world.isQuietLong) {
           this.#breach(`${name} ${account} ${i + 1} was captured inside: ${record.refusedAs}`);
         }

@@ -33,8 +33,6 @@ const BOOK_LAYOUT = kisLayout("H0STASP0")!;
 /** The broker gives up on a socket that has not answered for so long. */
 const PATIENCE_MS = 5_000;
 const PING_MS = 1_500;
-/** Prints a second and account while the market is busy. */
-const FRAMES_PER_SECOND = 8;
 
 interface Session {
   account: string;
@@ -45,6 +43,7 @@ interface Session {
 export class Broker {
   readonly process: Process;
   readonly #timeline: Timeline;
+  readonly #waitMaxMs: number;
   readonly #sessions = new Map<string, Session[]>();
   /** Every print, by account and symbol, in order. */
   readonly #prints = new Map<string, Print[]>();
@@ -58,9 +57,14 @@ export class Broker {
   onOverlap: (account: string) => void = () => undefined;
   isOpen = true;
 
-  constructor(timeline: Timeline, process: Process, accounts: readonly string[]) {
+  constructor(
+    timeline: Timeline,
+    process: Process,
+    { accounts, framesPerSecond }: { accounts: readonly string[]; framesPerSecond: number },
+  ) {
     this.#timeline = timeline;
     this.process = process;
+    this.#waitMaxMs = 2_000 / framesPerSecond;
     for (const account of accounts) {
       for (const symbol of SYMBOLS) this.#prints.set(`${account} ${symbol}`, []);
       this.#happen(account);
@@ -133,8 +137,7 @@ export class Broker {
       end.send({ kind: "text", data: frame.bytes });
       this.recordsSent += frame.records;
     }
-    const waitMs = (2 * this.#timeline.random() * 1_000) / FRAMES_PER_SECOND;
-    this.#timeline.after(waitMs, () => this.#happen(account));
+    this.#timeline.after(this.#timeline.random() * this.#waitMaxMs, () => this.#happen(account));
   }
 
   /** One to five prints of one symbol in one frame; now and then the frame before once more. */

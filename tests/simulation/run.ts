@@ -1,19 +1,20 @@
 // A run from beginning to end: faults, then quiet, then the market closes and everything drains. What comes
 // out are the totals of the run and its digest; what goes wrong is told with the command that plays it again.
-import { FAULTS, heal, plague } from "./faults.ts";
+import { type Fault, FAULTS, heal, plague } from "./faults.ts";
 import { World, type WorldOptions } from "./world.ts";
 
 export interface RunOptions extends WorldOptions {
+  /** How the run is called in scenarios.ts, to play it again. */
+  scenario: string;
   faultsMin?: number;
   /** How long faults strike, true time. */
   faultyMs?: number;
-  faults?: typeof FAULTS;
-  /** Something else to do at the beginning. */
-  prepare?: (world: World) => void;
+  faults?: readonly Fault[];
+  /** Share of the faults that strike where a lease is held, whatever else is drawn. */
+  aimed?: number;
 }
 
 export interface RunResult {
-  seed: number;
   digest: string;
   events: number;
   faults: number;
@@ -28,7 +29,12 @@ export interface RunResult {
   twice: number;
   sockets: number;
   grants: number;
+  /** Grants for which somebody else was up, or believed to hold. */
   races: number;
+  /** Edges killed at a given event. */
+  crashes: number;
+  /** Records refused because they were captured outside a lease, by the edge itself or by the hub. */
+  refused: number;
 }
 
 const FAULTS_MIN = 20;
@@ -47,16 +53,15 @@ export async function runSeed(options: RunOptions): Promise<RunResult> {
   try {
     return await live(world, options);
   } catch (error) {
-    throw new Error(report(world, options.seed, error), { cause: error });
+    throw new Error(report(world, options, error), { cause: error });
   }
 }
 
 async function live(world: World, options: RunOptions): Promise<RunResult> {
   const { timeline, broker } = world;
-  const { faultsMin = FAULTS_MIN, faultyMs = FAULTY_MS, faults = FAULTS } = options;
+  const { faultsMin = FAULTS_MIN, faultyMs = FAULTY_MS, faults = FAULTS, aimed = 0 } = options;
   const count = faultsMin + Math.floor(timeline.between(0, 8));
-  timeline.after(1_500, () => plague(world, count, faultyMs, faults));
-  options.prepare?.(world);
+  timeline.after(1_500, () => plague(world, count, faultyMs, { faults, aimed }));
   const until = (atMs: number) => world.run(() => timeline.nowMs >= atMs);
   await until(1_500 + faultyMs);
   heal(world);
@@ -65,7 +70,7 @@ async function live(world: World, options: RunOptions): Promise<RunResult> {
   await drain(world);
   world.laws.end();
   timeline.verify();
-  return resultOf(world, options.seed);
+  return resultOf(world);
 }
 
 /** Runs until every account is collected again and nothing is missing. */
@@ -114,13 +119,12 @@ function isDrained(world: World): boolean {
   );
 }
 
-function resultOf(world: World, seed: number): RunResult {
+function resultOf(world: World): RunResult {
   const { timeline, database, broker, laws, edges } = world;
   const ledgers = edges.map(({ outbox }) => outbox.ledger());
   const total = (of: (ledger: (typeof ledgers)[number]) => number) =>
     ledgers.reduce((sum, ledger) => sum + of(ledger), 0);
   return {
-    seed,
     digest: timeline.digest(),
     events: timeline.events,
     faults: world.faults,
@@ -134,12 +138,15 @@ function resultOf(world: World, seed: number): RunResult {
     sockets: broker.opened,
     grants: laws.grants,
     races: laws.races,
+    crashes: world.crashes,
+    refused: laws.refused,
   };
 }
 
-function report(world: World, seed: number, error: unknown): string {
+function report(world: World, { scenario, seed }: RunOptions, error: unknown): string {
   const sentence = error instanceof Error ? error.message : String(error);
-  const replay = `TICKHUB_SEED=${seed} npx vitest run tests/simulation/simulation.test.ts -t "a seed"`;
-  const lines = [sentence, `seed ${seed}, event ${world.timeline.events}`, `again: ${replay}`];
+  const name = `${scenario}:${seed}`;
+  const replay = `TICKHUB_SEED=${name} npx vitest run tests/simulation/replay.test.ts`;
+  const lines = [sentence, `seed ${name}, event ${world.timeline.events}`, `again: ${replay}`];
   return [...lines, ...world.timeline.lastLines()].join("\n");
 }

@@ -64,7 +64,7 @@ export class Timeline {
     }
     [this.#hashA, this.#hashB] = [a, b];
     this.#lines.push(`${this.nowMs.toFixed(3)} ${line}`);
-    if (!process.env["TRACE"] && this.#lines.length > 2 * KEPT_LINES) this.#lines.splice(0, KEPT_LINES);
+    if (this.#lines.length > 2 * KEPT_LINES) this.#lines.splice(0, KEPT_LINES);
   }
 
   /** What the run was: equal for equal runs. */
@@ -74,7 +74,7 @@ export class Timeline {
   }
 
   lastLines(): readonly string[] {
-    return process.env["TRACE"] ? this.#lines : this.#lines.slice(-KEPT_LINES);
+    return this.#lines.slice(-KEPT_LINES);
   }
 
   /** Ends the run: an invariant does not hold. The first one counts. */

@@ -28,6 +28,7 @@ const QUIET_MS = 6_000;
 const KILL_GRACE_MS = 10_000;
 const TTL_MS = 4_000;
 const SKEW_MAX_MS = 5_000;
+const FRAMES_PER_SECOND = 8;
 /** Laws are checked in full this often. */
 const CHECK_EVENTS = 50;
 /** What a dead process had sent is in the database, or never will be. */
@@ -53,6 +54,12 @@ export interface WorldOptions {
   sites?: Readonly<Record<string, readonly string[]>>;
   quietMs?: number;
   killGraceMs?: number;
+  /** Of each account. */
+  framesPerSecond?: number;
+  /** Two sockets of one account are somebody's order, not a breach. */
+  mayOverlap?: boolean;
+  /** The edge to be killed at each of these events, ascending. */
+  crashAtEvents?: readonly number[];
 }
 
 const SITES = { home: ["kis:1", "kis:2"], cloud: ["kis:2"] };
@@ -95,9 +102,15 @@ export class World {
     };
     this.#machine = new Host("cloud", timeline, 0);
     this.#nobody = new Process("nobody", this.#machine);
-    this.broker = new Broker(timeline, new Process("broker", this.#machine), this.accounts);
-    this.broker.onOverlap = (account) =>
-      timeline.fail(new Error(`two sockets of ${account} are open side by side`));
+    this.broker = new Broker(timeline, new Process("broker", this.#machine), {
+      accounts: this.accounts,
+      framesPerSecond: options.framesPerSecond ?? FRAMES_PER_SECOND,
+    });
+    if (!options.mayOverlap) {
+      this.broker.onOverlap = (account) =>
+        timeline.fail(new Error(`two sockets of ${account} are open side by side`));
+    }
+    this.#crashAtEvents = [...(options.crashAtEvents ?? [])];
     this.#prepare(sites, quietMs, options.killGraceMs ?? KILL_GRACE_MS);
     this.hub = this.#startHub();
     routeThrough((url) => this.#dialHub(url));
@@ -111,11 +124,29 @@ export class World {
   async run(isOver: () => boolean): Promise<void> {
     let checked = this.timeline.events;
     await this.timeline.run(() => {
+      while (this.timeline.events >= (this.#crashAtEvents[0] ?? Infinity)) {
+        this.#crashAtEvents.shift();
+        this.#crash();
+      }
       if (this.timeline.events - checked >= CHECK_EVENTS) {
         checked = this.timeline.events;
         this.laws.check();
       }
       return isOver();
+    });
+  }
+
+  readonly #crashAtEvents: number[];
+  crashes = 0;
+
+  #crash(): void {
+    const site = this.timeline.pick(this.sites);
+    if (site.edge.isOver) return;
+    this.crashes++;
+    this.timeline.note(`killed: ${site.edge.process.name}`);
+    site.edge.crash();
+    this.timeline.after(this.timeline.between(0, 4_000), () => {
+      if (site.edge.isOver) this.startEdge(site);
     });
   }
 
