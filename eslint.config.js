@@ -15,6 +15,13 @@ function arrow(from, forbidden, why) {
   };
 }
 
+const noEnums = {
+  selector: "TSEnumDeclaration",
+  message: "A union of literals or a const table, no enums.",
+};
+
+const TAKE_A_CLOCK = "Take a Clock (app/shared/clock.ts).";
+
 /** Time and chance enter only through app/shared/clock.ts, so that tests and simulations own them. */
 const seam = {
   files: ["app/**/*.ts"],
@@ -24,14 +31,55 @@ const seam = {
       "error",
       ...["setTimeout", "setInterval", "setImmediate"].map((name) => ({
         name,
-        message: "Take a Clock (app/shared/clock.ts) instead.",
+        message: TAKE_A_CLOCK,
       })),
     ],
     "no-restricted-properties": [
       "error",
-      { object: "Date", property: "now", message: "Take a Clock (app/shared/clock.ts)." },
-      { object: "Math", property: "random", message: "Take a Clock (app/shared/clock.ts)." },
-      { object: "performance", property: "now", message: "Take a Clock (app/shared/clock.ts)." },
+      ...[
+        ["Date", "now"],
+        ["Math", "random"],
+        ["performance", "now"],
+        ["performance", "timeOrigin"],
+        ["process", "hrtime"],
+        ["process", "uptime"],
+        ...["globalThis", "global"].flatMap((object) =>
+          ["setTimeout", "setInterval", "setImmediate", "performance"].map((property) => [
+            object,
+            property,
+          ]),
+        ),
+      ].map(([object, property]) => ({ object, property, message: TAKE_A_CLOCK })),
+    ],
+    // Of imports and of `new Date()`, because no-restricted-imports is taken by the arrows.
+    "no-restricted-syntax": [
+      "error",
+      noEnums,
+      ...[
+        "NewExpression[callee.name='Date'][arguments.length=0]",
+        "CallExpression[callee.name='Date']",
+        "ImportDeclaration[source.value=/^(node:)?timers/]",
+        "ImportExpression[source.value=/^(node:)?timers/]",
+        "ImportDeclaration[source.value=/perf_hooks$/] > ImportSpecifier[imported.name='performance']",
+      ].map((selector) => ({ selector, message: TAKE_A_CLOCK })),
+    ],
+  },
+};
+
+/** Names of streams and holders are minted where the parts are put together, and handed on. */
+const identity = {
+  files: ["app/**/*.ts"],
+  ignores: ["app/shared/clock.ts", "app/edge/edge.ts", "app/store/embedded-place.ts", "app/sim/**"],
+  rules: {
+    "no-restricted-syntax": [
+      ...seam.rules["no-restricted-syntax"],
+      ...[
+        "ImportSpecifier[imported.name='randomUUID']",
+        "MemberExpression[property.name='randomUUID']",
+      ].map((selector) => ({
+        selector,
+        message: "Take it as an argument, as Outbox takes mintStream.",
+      })),
     ],
   },
 };
@@ -51,13 +99,7 @@ export default defineConfig(
         { allowConstantLoopConditions: true },
       ],
       "@typescript-eslint/no-confusing-void-expression": "off",
-      "no-restricted-syntax": [
-        "error",
-        {
-          selector: "TSEnumDeclaration",
-          message: "A union of literals or a const table, no enums.",
-        },
-      ],
+      "no-restricted-syntax": ["error", noEnums],
     },
   },
   {
@@ -65,6 +107,7 @@ export default defineConfig(
     languageOptions: { globals: { process: "readonly", console: "readonly" } },
   },
   seam,
+  identity,
   arrow(
     "shared",
     ["**/edge/**", "**/hub/**", "**/store/**", "**/sim/**", "**/cli/**"],

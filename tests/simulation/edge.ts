@@ -152,7 +152,12 @@ export class EdgeProcess {
     this.#sinks.set(account, sink);
     const { laws, plant } = this.#world;
     return createVirtualFeed({
-      ...{ source: account, sink, clock: this.process.clock, emit: this.#world.emitOf(this.process) },
+      ...{
+        source: account,
+        sink,
+        clock: this.process.clock,
+        emit: this.#world.emitOf(this.process),
+      },
       dial: () => this.#world.dialBroker(this.process, account),
       took: (bytes, take) => laws.tookFrame(this, account, bytes, take),
       ignoresCount: plant.ignoresCount ?? false,

@@ -18,6 +18,9 @@ function stopMs({ timeline }: World): number {
   return timeline.chance(0.6) ? timeline.between(100, 4_000) : timeline.between(9_000, 24_000);
 }
 
+/** How old what an outbox holds may be when a deploy begins. */
+const PREFLIGHT_MS = 5_000;
+
 export const FAULTS: readonly Fault[] = [
   { name: "partition", weight: 3, strike: partition },
   { name: "delay", weight: 2, strike: delay },
@@ -137,9 +140,15 @@ export function crashEdge(world: World, site: Site): void {
   });
 }
 
-/** The platform starts the new one before it ends the old one. */
+/**
+ * The platform starts the new one before it ends the old one. Only where the deploy's preflight lets it: an
+ * old process that has not been heard for long would count as dead while it collects (docs/adr/0010).
+ */
 function restartBeside(world: World, site: Site): void {
   const old = site.edge;
+  const { link } = old.sender.status();
+  const { oldestMs } = old.outbox.stats(old.process.clock.monoMs());
+  if (old.isOver || link !== "up" || oldestMs > PREFLIGHT_MS) return;
   world.startEdge(site);
   world.timeline.after(world.timeline.between(100, 3_000), () =>
     old.process.deliver(() => void old.stop()),

@@ -85,7 +85,8 @@ export class Laws {
     const before = this.#sent.get(name);
     this.#world.timeline.note(`${by.process.name} sends ${name} ${rows}`);
     if (before) {
-      if (Buffer.compare(before.bytes, bytes) !== 0) this.#breach(`${name} was sent with other bytes`);
+      if (Buffer.compare(before.bytes, bytes) !== 0)
+        this.#breach(`${name} was sent with other bytes`);
       return;
     }
     const owner = this.#owners.get(stream) ?? { by, last: 0 };
@@ -204,7 +205,8 @@ export class Laws {
       const passedMs = passedOn(epochs, record.epoch, holder) - this.#world.beginMs;
       const isOutside = record.trueMs > passedMs;
       if (record.isStored) {
-        if (isOutside) this.#breach(`${name} ${account} ${i + 1} was captured outside and is stored`);
+        if (isOutside)
+          this.#breach(`${name} ${account} ${i + 1} was captured outside and is stored`);
       } else if (record.refusedAs === null) {
         const isThere = this.#prints.get(`${account}|${record.symbol}`)?.has(record.seq) ?? false;
         // Statuses are counted in the ledger only.

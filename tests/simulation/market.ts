@@ -207,7 +207,8 @@ const BOOK_BLANK = BOOK_LAYOUT.names.map((name) => BOOK_LAYOUT.defaults[name] ??
 export function tradeRecord({ symbol, seq, size, price, tsMs }: Print): string {
   const { time, date } = stamp(tsMs);
   const fields = [...TRADE_BLANK];
-  const put = (name: string, value: string | number) => (fields[TRADE_AT.get(name)!] = String(value));
+  const put = (name: string, value: string | number) =>
+    (fields[TRADE_AT.get(name)!] = String(value));
   put("MKSC_SHRN_ISCD", symbol);
   put("STCK_CNTG_HOUR", time);
   put("STCK_PRPR", price);
@@ -223,7 +224,8 @@ export function tradeRecord({ symbol, seq, size, price, tsMs }: Print): string {
 function bookFrame(random: Timeline, symbol: string): Uint8Array {
   const { time } = stamp(BEGIN_MS + random.nowMs);
   const fields = [...BOOK_BLANK];
-  const put = (name: string, value: string | number) => (fields[BOOK_AT.get(name)!] = String(value));
+  const put = (name: string, value: string | number) =>
+    (fields[BOOK_AT.get(name)!] = String(value));
   put("MKSC_SHRN_ISCD", symbol);
   put("BSOP_HOUR", time);
   put("HOUR_CLS_CODE", "0");

@@ -302,7 +302,15 @@ function leaseOf(standing: string): Record<string, unknown> {
 
 /** Deleted, not truncated: with a handful of rows that is ten times as fast. */
 function setUp(sites: readonly string[]): string {
-  const tables = ["ingest_batch", "loss", "trade", "book", "quarantine", "quarantine_day", "stream"];
+  const tables = [
+    "ingest_batch",
+    "loss",
+    "trade",
+    "book",
+    "quarantine",
+    "quarantine_day",
+    "stream",
+  ];
   const leases = ["lease", "lease_epoch", "placement", "edge_status"];
   return [
     ...[...tables, ...leases].map((table) => `delete from ${table}`),

@@ -17,7 +17,9 @@ beforeAll(async () => {
   database = await createDatabase({ migrated: true });
   clients = Array.from({ length: CONNECTIONS }, () => new pg.Client(database.url));
   await Promise.all(clients.map((client) => client.connect()));
-  const asked = clients.map((client) => client.query<{ pid: number }>("select pg_backend_pid() pid"));
+  const asked = clients.map((client) =>
+    client.query<{ pid: number }>("select pg_backend_pid() pid"),
+  );
   pids = (await Promise.all(asked)).map(({ rows }) => rows[0]!.pid);
 });
 afterAll(async () => {

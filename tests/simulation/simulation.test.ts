@@ -37,7 +37,10 @@ it.each(["plain", "race", "crash", "suspend"] as const)(
 describe.each(PLANTED)("planted: $name", ({ plant, scenario: kind, breach }) => {
   it("is found out", async () => {
     for (let seed = 1; seed <= SEEDS_MAX; seed++) {
-      const failure = await runSeed({ ...scenario(kind, seed), plant }).then(() => null, sentenceOf);
+      const failure = await runSeed({ ...scenario(kind, seed), plant }).then(
+        () => null,
+        sentenceOf,
+      );
       if (failure === null) continue;
       expect(failure).toMatch(breach);
       // The same run without the bug.

@@ -1,7 +1,6 @@
 // The `ws` package over a virtual wire: the client's WebSocket for the edge's real GatewayTransport, and
 // the server's for the hub's real EdgeConnection. As much of both as they use.
 import { EventEmitter } from "node:events";
-import type { ClientOptions } from "ws";
 import type { End, Message } from "./wire.ts";
 
 /** Where a URL leads: set by the world that runs. */
@@ -33,7 +32,7 @@ class Socket extends EventEmitter {
     });
   }
 
-  send(data: Uint8Array | string, _options?: unknown): void {
+  send(data: Uint8Array | string): void {
     this.end.send({ kind: typeof data === "string" ? "text" : "binary", data });
   }
 
@@ -75,7 +74,7 @@ class Socket extends EventEmitter {
 
 /** What the edge's transport makes of `import { WebSocket } from "ws"`. */
 export class WebSocket extends Socket {
-  constructor(target: URL, _options: ClientOptions) {
+  constructor(target: URL) {
     super(dial(target));
   }
 

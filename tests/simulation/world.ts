@@ -151,7 +151,10 @@ export class World {
   }
 
   uuid(): string {
-    const hex = () => Math.floor(this.timeline.random() * 2 ** 32).toString(16).padStart(8, "0");
+    const hex = () =>
+      Math.floor(this.timeline.random() * 2 ** 32)
+        .toString(16)
+        .padStart(8, "0");
     const [a, b, c, d] = [hex(), hex(), hex(), hex()];
     return `${a}-${b.slice(0, 4)}-4${b.slice(5)}-8${c.slice(1, 4)}-${c.slice(4)}${d}`;
   }

@@ -35,7 +35,6 @@ const TRADE_FIELDS = 20;
 const BOOK_FIELDS = 20;
 const STATUS_FIELDS = 13;
 
-
 /** Start and length of each field of the row at hand; length -1 is null. */
 class Rows {
   readonly #bytes: Buffer;
@@ -82,7 +81,7 @@ class Rows {
   }
 
   float(field: number): number {
-    return this.#bytes.readDoubleBE(this.starts[field]!);
+    return this.#bytes.readDoubleBE(this.starts[field]);
   }
 
   ms(field: number): number {
@@ -90,11 +89,7 @@ class Rows {
   }
 
   span(from: number, to: number): string {
-    return this.#bytes.toString(
-      "latin1",
-      this.starts[from]!,
-      this.starts[to]! + this.lengths[to]!,
-    );
+    return this.#bytes.toString("latin1", this.starts[from], this.starts[to]! + this.lengths[to]!);
   }
 }
 

@@ -135,7 +135,8 @@ export class ModelDatabase {
     const state = this.#stateOf(batch, s);
     if (isPlain) {
       const isOutside = batch.rows.some((rows, i) => rows > 0 && batch.lastMs[i]! > untilMs);
-      if (state !== "store" || isOutside) throw new SqlError("TH001", `not a plain batch (${state})`);
+      if (state !== "store" || isOutside)
+        throw new SqlError("TH001", `not a plain batch (${state})`);
     }
     const was = state === "duplicate" ? this.#batch(s!.no, first) : undefined;
     if (state === "store") {
@@ -246,7 +247,8 @@ export class ModelDatabase {
   }
 
   copyIncoming(tx: Transaction, chunks: readonly Uint8Array[]): void {
-    if (!tx.incoming) throw new SqlError("42P01", 'relation "pg_temp.incoming_trade" does not exist');
+    if (!tx.incoming)
+      throw new SqlError("42P01", 'relation "pg_temp.incoming_trade" does not exist');
     tx.incoming.push(...readTrades(chunks));
   }
 
@@ -361,7 +363,15 @@ export class ModelDatabase {
     this.#endEpochs(tx, account, nowMs);
     const mode = (place?.sites.length ?? 0) > 1 ? "failover" : "exclusive";
     const ttlMs = place?.ttlMs ?? l.ttlMs;
-    const granted = { holder, edge, releasedMs: null, grantedMs: nowMs, seenMs: nowMs, mode, ttlMs };
+    const granted = {
+      holder,
+      edge,
+      releasedMs: null,
+      grantedMs: nowMs,
+      seenMs: nowMs,
+      mode,
+      ttlMs,
+    };
     tx.leases.set(account, { ...l, ...granted } as Lease);
     this.#beginEpoch(tx, account);
   }
