@@ -185,6 +185,7 @@ const TEST_NAMES = new Set([
   "TICKHUB_REQUIRE_DATA",
   "TICKHUB_TEST_DATABASE_URL",
   "TICKHUB_CI",
+  "TICKHUB_SEED",
 ]);
 
 /**
