@@ -242,7 +242,7 @@ describe("a reading that is killed in the middle", () => {
           // In the second transaction, after the first has committed.
           if (++reads === 700)
             void pool.query(
-              "select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'killed-reading'",
+              "select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() and application_name = 'killed-reading'",
             );
           return decoder.decode(frame, at);
         },

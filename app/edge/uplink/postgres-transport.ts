@@ -5,9 +5,9 @@
 import type pg from "pg";
 import { codeOf, TickhubError } from "../../shared/errors.ts";
 import type { ErrorCode } from "../../shared/errors.ts";
-import { standingSchema } from "../../shared/gateway-protocol.ts";
 import type { Standing } from "../../shared/gateway-protocol.ts";
 import { asDatabaseError, asStoreError, openPool } from "../../store/database.ts";
+import { whereAmI } from "../../store/standing.ts";
 import { BatchWriter } from "../../store/writer.ts";
 import type { Verdict } from "../../shared/tick.ts";
 import { PostgresPulse } from "./postgres-pulse.ts";
@@ -80,14 +80,8 @@ export class PostgresTransport implements Transport {
     }
   }
 
-  async ask({ account, holder, edge, wish, status }: Question): Promise<Standing> {
-    return await this.#guard(async () => {
-      const { rows } = await this.#pool.query<{ standing: unknown }>(
-        "select public.where_am_i($1, $2, $3, $4, $5) as standing",
-        [account, holder, edge, wish, JSON.stringify(status)],
-      );
-      return standingSchema.parse(rows[0]?.standing);
-    });
+  async ask(question: Question): Promise<Standing> {
+    return await this.#guard(() => whereAmI(this.#pool, question));
   }
 
   async send(bytes: Uint8Array, holder: string): Promise<Verdict> {

@@ -7,7 +7,7 @@
 import type pg from "pg";
 import type { Emit } from "../../shared/events.ts";
 import type { Ask, Standing } from "../../shared/gateway-protocol.ts";
-import { standingSchema } from "../../shared/gateway-protocol.ts";
+import { whereAmI } from "../../store/standing.ts";
 import { planAssignments } from "./planner.ts";
 import type { Assignment, PlanAccount, PlanSymbol } from "./planner.ts";
 
@@ -66,11 +66,7 @@ export class Leases {
     const { account, holder, wish, status } = question;
     const cap = status.accounts?.[account]?.cap;
     if (cap !== undefined) await this.#learn(account, cap);
-    const { rows } = await this.#options.pool.query<{ standing: unknown }>(
-      "select public.where_am_i($1, $2, $3, $4, $5) as standing",
-      [account, holder, edge, wish, JSON.stringify(status)],
-    );
-    return standingSchema.parse(rows[0]?.standing);
+    return await whereAmI(this.#options.pool, { account, holder, edge, wish, status });
   }
 
   /** Registrations planned for each account. */

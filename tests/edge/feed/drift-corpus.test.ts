@@ -139,7 +139,7 @@ function decodeAll(broker: "kis" | "kiwoom", frames: readonly Buffer[]) {
       ticks.push(...decoded.ticks);
       rejects.push(...decoded.rejects);
     }
-    if ("drifts" in decoded) drifts.push(...[decoded.drifts ?? []].flat());
+    if ("drifts" in decoded) drifts.push(...decoded.drifts);
   }
   return { ticks, rejects, drifts };
 }
