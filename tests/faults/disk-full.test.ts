@@ -14,7 +14,7 @@ import type { EmbeddedServer } from "../../app/store/embedded.ts";
 import { SmallDisk } from "../support/small-disk.ts";
 import { eventually } from "../support/stack.ts";
 
-const FULL_MS = 20_000;
+const FULL_MS = 12_000;
 const SETTINGS = { shared_buffers: "32MB", max_wal_size: "96MB", min_wal_size: "64MB" };
 
 let disk: SmallDisk;
@@ -128,6 +128,22 @@ describe("a hub whose disk is full", () => {
       );
     },
   );
+
+  test("with no room for WAL either, stops its server; collecting goes on, and the rest follows", async () => {
+    const scene = await startStack();
+    let away = 0;
+    await whileFull(scene, async () => {
+      // Nothing but WAL: it takes what segments there are, and then PostgreSQL panics.
+      const write =
+        "select pg_logical_emit_message(false, 'full', repeat('x', 4000000)) from generate_series(1, 100)";
+      await pool.query(write).catch(() => undefined);
+      if (!(await answers())) away++;
+      const status = await statusOf(scene, "kis");
+      expect(status.accounts?.["kis:1"]).toMatchObject({ lease: "holding" });
+    });
+    expect(away).toBeGreaterThan(0);
+    await expectAllStored(scene);
+  });
 
   test("keeps a lease that is good for three seconds, as heartbeats find their room", async () => {
     const scene = await startStack({

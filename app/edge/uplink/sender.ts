@@ -254,8 +254,11 @@ export class Sender {
       const code = codeOf(error);
       const isForgotten = isHoleIn(error, this.#acked.get(stream));
       const isFinal = REFUSALS.has(code) || isHoleIn(error, link.ackedBefore.get(stream));
-      if (isFinal) outbox.refuse(stream, number, code);
-      else this.#trouble(link.transport, code, isForgotten);
+      if (isFinal) {
+        // An answer, if not the one hoped for: the next heartbeat may end the breaker's probe.
+        this.#isRefusing = false;
+        outbox.refuse(stream, number, code);
+      } else this.#trouble(link.transport, code, isForgotten);
       // A new link tells: there, no answer can be older than what was acked.
       if (!isFinal && isForgotten) await link.transport.close();
     } finally {

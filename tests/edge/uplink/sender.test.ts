@@ -257,6 +257,25 @@ describe("sender", () => {
     expect(hub.opens).toBe(1);
   });
 
+  test("a probe that the hub refuses for good is an answer too: the next heartbeat ends it", async () => {
+    const { sender, hub, outbox, push, pass } = setUp();
+    sender.start();
+    await pass(20);
+    hub.fails = () => new TickhubError("DATABASE_FULL");
+    push(1_000);
+    await pass(3_000);
+    expect(sender.status().breaker).toBe("open");
+    hub.fails = (_stream, number) => (number === 1 ? new TickhubError("BATCH_CORRUPT") : null);
+    await pass(5_000);
+    expect(sender.status().breaker).toBe("probing");
+    await sender.ask({} as Question);
+    expect(sender.status().breaker).toBe("closed");
+    hub.fails = () => null;
+    push(1_000);
+    await pass(1_000);
+    expect(outbox.ledger()).toMatchObject({ committed: 1_000, held: 1_000 });
+  });
+
   test("a database that needs half a minute for a batch is slow, not away: it gets the next at once", async () => {
     const { sender, hub, outbox, push, pass } = setUp();
     sender.start();
