@@ -92,6 +92,7 @@ export class Collector {
       ...(options.keepFrame ? { frame: options.keepFrame } : {}),
       moved: (line, to, code) => this.#sessions.moved(line, to, this.#marketMs(), code),
       heard: (line, edgeRecvMs) => this.#heard(line, edgeRecvMs),
+      silent: (_line, sinceMs) => this.#sessions.end("FEED_SILENT", sinceMs),
     };
     this.#feed = options.createFeed(sink, (cap) => (this.#cap = cap));
   }

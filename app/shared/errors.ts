@@ -194,7 +194,7 @@ export const ERRORS = {
   },
   FEED_SILENT: {
     retry: true,
-    hint: "Nothing came for too long, not even a heartbeat; the feed reconnects.",
+    hint: "No heartbeat, or no record of symbols in session, for too long; the feed reconnects.",
   },
   FEED_CLOSED: {
     retry: true,

@@ -7,6 +7,7 @@ export interface EventFields {
   feed_opened: { source: string; url: string };
   feed_subscribed: { source: string; registrations: number; tookMs: number };
   feed_closed: { source: string; code: string; reason: string; openMs: number };
+  feed_silent: { source: string; line: string; scope: string; lost: string; silentMs: number };
   feed_retrying: { source: string; code: string; delayMs: number; attempt: number };
   feed_alarmed: { source: string; code: string; reason: string };
   feed_drifted: { source: string; record: string; width: string; known: string };
@@ -105,6 +106,11 @@ export const EVENTS = {
   feed_opened: { level: "info", says: "A broker socket opened", labels: ["source"] },
   feed_subscribed: { level: "info", says: "All registrations are confirmed", labels: ["source"] },
   feed_closed: { level: "warn", says: "A broker socket closed", labels: ["source", "code"] },
+  feed_silent: {
+    level: "error",
+    says: "A broker's socket lives and brings nothing where something is due",
+    labels: ["source", "scope"],
+  },
   feed_retrying: {
     level: "warn",
     says: "A feed waits before it connects again",

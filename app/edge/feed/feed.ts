@@ -34,6 +34,8 @@ export interface FeedSink {
   moved?(line: string, to: LineState, code: string | null): void;
   /** A message of any kind came over `line`; after its records. */
   heard?(line: string, edgeRecvMs: number): void;
+  /** `line` lives and has brought nothing since `sinceMs` of the market's time; it is dropped now. */
+  silent?(line: string, sinceMs: number): void;
 }
 
 /**

@@ -2,13 +2,20 @@
 // after every loss a wait that no lock-out can come from. The only writer of a feed's state. One session
 // runs at a time, and the next one starts only after the socket of the last is gone.
 import assert from "node:assert/strict";
+import { every } from "../../shared/clock.ts";
 import type { Clock, Timer } from "../../shared/clock.ts";
 import { TickhubError } from "../../shared/errors.ts";
 import type { ErrorCode } from "../../shared/errors.ts";
 import type { Emit } from "../../shared/events.ts";
+import { marketNow } from "../../shared/market-clock.ts";
+import type { MarketClock } from "../../shared/market-clock.ts";
+import type { Tick } from "../../shared/tick.ts";
 import { Backoff } from "./backoff.ts";
 import type { Wait } from "./backoff.ts";
+import { registrationKey } from "./feed.ts";
 import type { FeedSink, FeedState, Registration } from "./feed.ts";
+import { SilenceWatch } from "./silence-watch.ts";
+import type { Silence } from "./silence-watch.ts";
 
 /**
  * The wait that follows an ending: after a goodbye, after a drop (the broker may hold the slot a while),
@@ -35,6 +42,8 @@ export interface Session {
   replan(plan: readonly Registration[]): void;
   /** Unregister and say goodbye; `run` then resolves. */
   leave(): void;
+  /** Close it for this reason; `run` then resolves with it. */
+  end(ending: Ending): void;
   /** Drop the socket now and hand on nothing more; `run` then resolves. */
   destroy(): void;
 }
@@ -43,6 +52,8 @@ export interface Session {
 export interface Progress {
   opened(): void;
   heard(edgeRecvMs: number): void;
+  /** The records of a frame. */
+  brought(ticks: readonly Tick[], marketMs: number): void;
   /** Called at every step; `settled` once nothing is left to ask or to wait for. */
   registered(confirmed: number, wanted: number, settled: boolean): void;
 }
@@ -71,15 +82,20 @@ export interface KeeperOptions {
   sink: FeedSink;
   url: string;
   clock: Clock;
+  market: MarketClock;
   emit: Emit;
   waits: Waits;
   stableMs: number;
   session: (plan: readonly Registration[], progress: Progress) => Session;
 }
 
+/** How often silence is looked at. */
+const LOOK_MS = 1_000;
+
 export class Keeper {
   readonly #options: KeeperOptions;
   readonly #backoff: Backoff;
+  readonly #watch = new SilenceWatch();
   #plan: readonly Registration[] = [];
   #state: FeedState = { name: "idle" };
   #lastFrameMs = 0;
@@ -88,6 +104,8 @@ export class Keeper {
   #session: Session | undefined;
   #running: Promise<void> | undefined;
   #isLeaving = false;
+  /** What was forgotten by the broker is deregistered, to be registered again. */
+  #isRenewing = false;
   /** Ends the present pause; a wait after a failure ends early only to stop. */
   #resume: (() => void) | undefined;
 
@@ -113,6 +131,7 @@ export class Keeper {
 
   replan(plan: readonly Registration[]): void {
     this.#plan = plan;
+    this.#isRenewing = false;
     if (plan.length === 0) this.#session?.leave();
     else this.#session?.replan(plan);
     if (!this.#session) this.#tellAway(null);
@@ -171,13 +190,18 @@ export class Keeper {
         this.#lastFrameMs = edgeRecvMs;
         sink.heard?.(line, edgeRecvMs);
       },
+      brought: (ticks, marketMs) => this.#watch.take(ticks, marketMs),
       registered: (confirmed, wanted, settled) => {
         this.#registered(confirmed, wanted, settled);
       },
     });
     this.#session = session;
+    const looking = every(clock, LOOK_MS, () => this.#look());
     const ending = await session.run();
+    looking.cancel();
     this.#session = undefined;
+    this.#isRenewing = false;
+    this.#watch.forget();
     const { code, reason } = ending;
     this.#tellAway(code);
     if (openedMs !== undefined) {
@@ -195,6 +219,11 @@ export class Keeper {
 
   #registered(confirmed: number, wanted: number, settled: boolean): void {
     const { source, line, sink, clock, emit } = this.#options;
+    if (settled && this.#isRenewing) {
+      this.#isRenewing = false;
+      this.#session?.replan(this.#plan);
+      return;
+    }
     if (!settled) {
       if (this.#state.name === "live") this.#unsettledMs = clock.monoMs();
       this.#state = { name: "subscribing", confirmed, wanted };
@@ -207,6 +236,31 @@ export class Keeper {
       sink.moved?.(line, "live", null);
     }
     this.#backoff.live(clock.monoMs());
+    this.#watch.plan(this.#plan);
+  }
+
+  #look(): void {
+    const { clock, market } = this.#options;
+    if (this.#state.name !== "live") return;
+    const silence = this.#watch.look(clock.monoMs(), marketNow(market, clock));
+    if (silence !== null) this.#mend(silence);
+  }
+
+  /** A silent socket goes; a registration that was forgotten is made again, and the others stay. */
+  #mend(silence: Silence): void {
+    const { source, line, sink, emit } = this.#options;
+    const { name: scope, silentS, sinceMs } = silence;
+    const lost = scope === "registrations" ? silence.lost.map(registrationKey) : [];
+    const silentMs = silentS * 1_000;
+    emit({ event: "feed_silent", source, line, scope, lost: lost.join(" "), silentMs });
+    if (scope === "socket") {
+      sink.silent?.(line, sinceMs);
+      const reason = `no record of symbols in session for ${silentS} s`;
+      this.#session?.end({ code: "FEED_SILENT", reason, wait: "clean" });
+      return;
+    }
+    this.#isRenewing = true;
+    this.#session?.replan(this.#plan.filter((one) => !lost.includes(registrationKey(one))));
   }
 
   async #wait({ code, wait }: Ending): Promise<void> {

@@ -58,6 +58,8 @@ export class KisRig {
   readonly rejects: Reject[] = [];
   readonly caps: number[] = [];
   readonly registering: string[] = [];
+  /** Market times since which the socket was said to be silent. */
+  readonly silences: number[] = [];
   readonly broker: ScriptedBroker;
   readonly feed: ReturnType<typeof createKisFeed>;
   /** What the broker does with a request; a code is its answer, undefined is silence. */
@@ -77,6 +79,7 @@ export class KisRig {
     const sink: FeedSink = {
       ticks: (ticks) => this.ticks.push(...ticks),
       reject: (reject) => this.rejects.push(reject),
+      silent: (_line, sinceMs) => this.silences.push(sinceMs),
       registering: ({ symbol, channel }) => this.registering.push(`${symbol}/${channel}`),
     };
     this.feed = createKisFeed({

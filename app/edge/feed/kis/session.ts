@@ -73,6 +73,7 @@ export function createKisFeed(options: KisFeedOptions): Feed {
     sink: options.sink,
     url: account.wsUrl,
     clock: options.clock,
+    market: options.market,
     emit: options.emit,
     waits: timings.waits,
     stableMs: timings.stableMs,
@@ -195,7 +196,7 @@ class KisSession implements Session {
     // Some report that an unknown approval key is answered by silence: the next session asks for another.
     if (this.#subscriptions.confirmed === 0 && !this.#isLeaving) rest.drop(this.#approvalKey);
     const reason = `no ack for ${trId} ${trKey} within ${timings.ackTimeoutMs} ms`;
-    this.#end({ code: "FEED_ACK_TIMEOUT", reason, wait: "clean" });
+    this.end({ code: "FEED_ACK_TIMEOUT", reason, wait: "clean" });
   }
 
   #told(): void {
@@ -212,6 +213,7 @@ class KisSession implements Session {
     else if (frame.kind === "ack") this.#acked(frame);
     else deliver(sink, frame, bytes, at);
     this.#progress.heard(at.edgeRecvMs);
+    if (frame.kind === "data") this.#progress.brought(frame.ticks, at.marketMs);
     if (frame.kind !== "data" && frame.kind !== "reject") return;
     for (const { trId, width, knownWidth, field } of frame.drifts ?? []) {
       const found = field === undefined ? String(width) : `${width}, ${field} unreadable`;
@@ -230,9 +232,9 @@ class KisSession implements Session {
     const action = kisActionOf(ack.msgCd, ack.rtCd);
     const fact = this.#masked(`${ack.msgCd} ${ack.msg}`);
     if (action === "taken") {
-      this.#end({ code: "FEED_SOCKET_TAKEN", reason: fact, wait: "taken", alarm: true });
+      this.end({ code: "FEED_SOCKET_TAKEN", reason: fact, wait: "taken", alarm: true });
     } else if (action === "config") {
-      this.#end({ code: "FEED_AUTH", reason: fact, wait: "refused", alarm: true });
+      this.end({ code: "FEED_AUTH", reason: fact, wait: "refused", alarm: true });
     } else if (action === "reissue") {
       this.#reissue(fact);
     } else {
@@ -251,7 +253,7 @@ class KisSession implements Session {
     account.rest.drop(this.#approvalKey);
     account.keysRefused++;
     const isFirst = account.keysRefused === 1;
-    this.#end({ code: "FEED_AUTH", reason, wait: isFirst ? "clean" : "refused", alarm: !isFirst });
+    this.end({ code: "FEED_AUTH", reason, wait: isFirst ? "clean" : "refused", alarm: !isFirst });
   }
 
   #learnCap(): void {
@@ -260,7 +262,7 @@ class KisSession implements Session {
     if (learned.cap === 0) {
       // Not a cap but somebody's registrations, most likely a ghost of our own last session.
       const reason = "the broker has no room for a single registration";
-      this.#end({ code: "FEED_SOCKET_TAKEN", reason, wait: "taken", alarm: true });
+      this.end({ code: "FEED_SOCKET_TAKEN", reason, wait: "taken", alarm: true });
       return;
     }
     const { source, emit, onCap } = this.#account;
@@ -286,7 +288,7 @@ class KisSession implements Session {
     return masked(words, [this.#approvalKey, appKey, secret]);
   }
 
-  #end(ending: Ending): void {
+  end(ending: Ending): void {
     this.#ending ??= ending;
     this.#stepTimer?.cancel();
     this.#socket?.close();

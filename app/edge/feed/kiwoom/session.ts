@@ -92,6 +92,7 @@ export function createKiwoomFeed(options: KiwoomFeedOptions): Feed {
       sink: options.sink,
       url: wsUrl,
       clock: options.clock,
+      market: options.market,
       emit: options.emit,
       waits: timings.waits,
       stableMs: timings.stableMs,
@@ -217,7 +218,7 @@ class KiwoomSession implements Session {
     this.#stepTimer?.cancel();
     this.#stepTimer = clock.after(timings.loginTimeoutMs, () => {
       const reason = `no answer to LOGIN within ${timings.loginTimeoutMs} ms`;
-      this.#end({ code: "FEED_ACK_TIMEOUT", reason, wait: "clean" });
+      this.end({ code: "FEED_ACK_TIMEOUT", reason, wait: "clean" });
     });
     this.#socket?.send(loginRequest(this.#token));
   }
@@ -230,6 +231,7 @@ class KiwoomSession implements Session {
     else this.#control(frame, bytes);
     this.#progress.heard(at.edgeRecvMs);
     if (frame.kind !== "data") return;
+    this.#progress.brought(frame.ticks, at.marketMs);
     for (const { type, fid, is } of frame.drifts) {
       const what = fid === "" ? "type" : `FID ${fid}`;
       const [width, known] = is === undefined ? [what, "none"] : [`${what} ${is}`, what];
@@ -256,7 +258,7 @@ class KiwoomSession implements Session {
       void this.#loginAgain();
     } else {
       if (action === "token" || action === "address") this.#account.rest.drop(this.#token);
-      this.#end(refusalOf(action, this.#masked(`LOGIN: ${returnCode} ${message}`)));
+      this.end(refusalOf(action, this.#masked(`LOGIN: ${returnCode} ${message}`)));
     }
   }
 
@@ -268,7 +270,7 @@ class KiwoomSession implements Session {
     try {
       this.#token = await rest.token();
     } catch (error) {
-      this.#end(endingOf(error));
+      this.end(endingOf(error));
       return;
     }
     if (!this.#ending && !this.#isLeaving) this.#login();
@@ -278,7 +280,7 @@ class KiwoomSession implements Session {
     const reason = this.#masked(`${code} ${message}`);
     if (code === "R10001") this.#evicted(reason);
     else if (code === "R10002" || code === "R10004") {
-      this.#end({ code: "FEED_CLOSED", reason, wait: "unclean" });
+      this.end({ code: "FEED_CLOSED", reason, wait: "unclean" });
     }
   }
 
@@ -290,7 +292,7 @@ class KiwoomSession implements Session {
     account.evictionsInARow = livedMs >= evictionForgetMs ? 1 : account.evictionsInARow + 1;
     const isOver = account.evictionsInARow >= account.limits.evictionsMax;
     if (isOver) account.evictionsInARow = 0;
-    this.#end({
+    this.end({
       code: isOver ? "FEED_EVICTED" : "FEED_SOCKET_TAKEN",
       reason,
       wait: "taken",
@@ -305,7 +307,7 @@ class KiwoomSession implements Session {
     const reason = this.#masked(`${trnm}: ${returnCode} ${message}`);
     if (action === "token" || action === "address" || action === "auth") {
       this.#account.rest.drop(this.#token);
-      this.#end(refusalOf(action, reason));
+      this.end(refusalOf(action, reason));
       return;
     }
     const nowMs = this.#account.clock.monoMs();
@@ -321,7 +323,7 @@ class KiwoomSession implements Session {
     const account = this.#account;
     if (learned.cap === 0) {
       const reason = "the broker has no room for a single item";
-      this.#end({ code: "FEED_SOCKET_TAKEN", reason, wait: "taken", alarm: true });
+      this.end({ code: "FEED_SOCKET_TAKEN", reason, wait: "taken", alarm: true });
       return;
     }
     account.roomMax = learned.cap;
@@ -341,7 +343,7 @@ class KiwoomSession implements Session {
     }
     if (step.name === "unanswered") {
       const reason = `no answer to ${step.trnm} within ${timings.ackTimeoutMs} ms`;
-      this.#end({ code: "FEED_ACK_TIMEOUT", reason, wait: "clean" });
+      this.end({ code: "FEED_ACK_TIMEOUT", reason, wait: "clean" });
       return;
     }
     if (step.delayMs < Infinity) {
@@ -365,7 +367,7 @@ class KiwoomSession implements Session {
     return { edgeRecvMs, marketMs: this.#account.market(edgeRecvMs) };
   }
 
-  #end(ending: Ending): void {
+  end(ending: Ending): void {
     this.#ending ??= ending;
     this.#stepTimer?.cancel();
     this.#socket?.close();
