@@ -39,6 +39,7 @@ export function createVirtualFeed(options: VirtualFeedOptions): Feed {
     line: "domestic",
     clock: options.clock,
     emit: options.emit,
+    market: (wallMs) => wallMs,
     sink: options.sink,
     waits: WAITS,
     stableMs: 5_000,
@@ -100,6 +101,11 @@ class VirtualSession implements Session {
     this.#isLeaving = true;
     // A goodbye takes a moment; the broker's answer is not waited for any longer than that.
     this.#options.clock.after(this.#options.clock.random() * GOODBYE_MS, () => this.destroy());
+  }
+
+  end(ending: Ending): void {
+    this.#end?.close(1000);
+    this.#ended.resolve(ending);
   }
 
   destroy(): void {

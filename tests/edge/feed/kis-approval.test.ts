@@ -71,6 +71,8 @@ describe("the approval key", () => {
     [403, { error_code: "EGW00103" }, "FEED_AUTH 600000"],
     [401, {}, "FEED_AUTH 600000"],
     [400, { error_code: "EGW00105" }, "FEED_AUTH 600000"],
+    // `afterEach` looks for what comes back in the events.
+    [403, { error_code: APP_KEY, msg_cd: SECRET }, "FEED_AUTH 600000"],
     [500, { msg_cd: "EGW00201" }, "FEED_RATE_LIMITED 15000"],
     [403, { error_code: "EGW00133" }, "FEED_RATE_LIMITED 15000"],
     [429, "slow down", "FEED_RATE_LIMITED 15000"],

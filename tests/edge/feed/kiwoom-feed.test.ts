@@ -310,6 +310,16 @@ describe("LOGIN", () => {
     expect(alarms()).toEqual([]);
   });
 
+  it("is not reached where the token is refused, and the refusal is told without our keys", async () => {
+    broker.issue = () => ({ return_code: 3, return_msg: `[8030: ${APP_KEY} ${SECRET}]`.repeat(9) });
+    start(symbols(1, "trade"));
+    await until(waiting);
+    expect(eventsOf("feed_alarmed")).toMatchObject([
+      { code: "FEED_AUTH", reason: expect.stringContaining("[8030: … …]") as string },
+    ]);
+    expect(broker.lines).toEqual([]);
+  });
+
   it("refused with the new token as well is FEED_AUTH: an alarm, and a wait of minutes", async () => {
     // It repeats what it was sent; `afterEach` looks for it in the events.
     broker.answer = ({ token }) => ({

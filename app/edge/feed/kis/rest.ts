@@ -30,6 +30,8 @@ export interface KisQuestion {
   trCont?: "" | "N";
 }
 
+/** `EGW00103`, `OPSQ0002`, or none. */
+const CODE = /^[A-Z]{2,6}\d{3,8}$|^$/;
 /** The request limit is told with HTTP 500 and one of these. */
 const RATE_CODES = new Set(["EGW00201", "EGW00133"]);
 /** Token unknown, or expired. */
@@ -130,7 +132,8 @@ function codeIn({ body }: JsonReply): string {
 function refusalOf(reply: JsonReply): TickhubError {
   const { status } = reply;
   const code = codeIn(reply);
-  const context = { status, code: code.slice(0, 20) };
+  // Whatever is no code of theirs may be a word of ours that came back.
+  const context = { status, code: CODE.test(code) ? code : "unreadable" };
   if (RATE_CODES.has(code) || status === 429) return new TickhubError("FEED_RATE_LIMITED", context);
   // A maintenance page or a wrong path is no refusal.
   const isRefusal = status === 401 || status === 403 || (status < 500 && code !== "");

@@ -7,6 +7,7 @@ import { Credential } from "../credential.ts";
 import type { Issued } from "../credential.ts";
 import { requestJson } from "../http.ts";
 import type { JsonReply } from "../http.ts";
+import { masked } from "../words.ts";
 import { kiwoomActionOf } from "./protocol.ts";
 import type { KiwoomAction } from "./protocol.ts";
 
@@ -63,9 +64,10 @@ export class KiwoomRest {
   async ask(question: KiwoomQuestion): Promise<JsonReply> {
     const token = await this.#token.get();
     const reply = await this.#send(question, token);
-    if (actionOf(reply) !== "token") return checked(reply);
+    if (actionOf(reply) !== "token") return this.#checked(reply, token);
     this.#token.drop(token);
-    return checked(await this.#send(question, await this.#token.get()));
+    const fresh = await this.#token.get();
+    return this.#checked(await this.#send(question, fresh), fresh);
   }
 
   #send({ path, apiId, body, nextKey }: KiwoomQuestion, token: string): Promise<JsonReply> {
@@ -78,13 +80,22 @@ export class KiwoomRest {
     });
   }
 
+  #checked(reply: JsonReply, token: string): JsonReply {
+    const { appKey, secret } = this.#options;
+    const code = codeOf(reply);
+    if (reply.status === 200 && (code === 0 || code === NO_DATA)) return reply;
+    throw refusalOf(reply, [appKey, secret, token]);
+  }
+
   async #issue(): Promise<Issued> {
     const { appKey, secret, clock } = this.#options;
     const body = { grant_type: "client_credentials", appkey: appKey, secretkey: secret };
     const reply = await this.#request("/oauth2/token", body, {});
     const { token, expires_dt: expiresDt } = reply.body;
     // Refusals arrive with HTTP 200: the code in the body decides.
-    if (codeOf(reply) !== 0 || typeof token !== "string" || token === "") throw refusalOf(reply);
+    if (codeOf(reply) !== 0 || typeof token !== "string" || token === "") {
+      throw refusalOf(reply, [appKey, secret]);
+    }
     const expiresMs = kstStampMs(expiresDt) - this.#options.tokenMarginMs;
     const untilMs = Number.isNaN(expiresMs) ? clock.nowMs() + UNKNOWN_LIFE_MS : expiresMs;
     return { text: token, untilMs };
@@ -98,12 +109,6 @@ export class KiwoomRest {
     const { restUrl, clock, requestTimeoutMs: timeoutMs, replyBytesMax } = this.#options;
     return requestJson({ url: restUrl + path, headers, body, clock, timeoutMs, replyBytesMax });
   }
-}
-
-function checked(reply: JsonReply): JsonReply {
-  const code = codeOf(reply);
-  if (reply.status !== 200 || (code !== 0 && code !== NO_DATA)) throw refusalOf(reply);
-  return reply;
 }
 
 /** Some answers write the name in another case. */
@@ -126,9 +131,11 @@ function kstStampMs(stamp: unknown): number {
   return kstMs(Number(stamp.slice(0, 8)), Number(stamp.slice(8)));
 }
 
-function refusalOf(reply: JsonReply): TickhubError {
+/** `secrets`: what was sent, and may come back in the broker's words. */
+function refusalOf(reply: JsonReply, secrets: readonly string[]): TickhubError {
   const { status } = reply;
-  const context = { status, returnCode: codeOf(reply), message: messageOf(reply).slice(0, 120) };
+  const message = masked(messageOf(reply), secrets);
+  const context = { status, returnCode: codeOf(reply), message };
   const action = actionOf(reply);
   if (action === "address") return new TickhubError("FEED_ADDRESS_REFUSED", context);
   if (action === "slow" || status === 429) return new TickhubError("FEED_RATE_LIMITED", context);
