@@ -2,6 +2,7 @@
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from "vitest";
 import { startEdge } from "../../app/edge/edge.ts";
 import type { Edge } from "../../app/edge/edge.ts";
+import { readSessions } from "../../app/hub/query/coverage/evidence.ts";
 import { createDatabase } from "../support/database.ts";
 import type { TestDatabase } from "../support/database.ts";
 import { FakeClock } from "../support/fake-clock.ts";
@@ -154,10 +155,27 @@ test("an edge that stops says so before it goes", async () => {
   await runUntil((found) => found.length === 1);
   await stop();
   const [row] = await rows();
-  expect(row).toMatchObject({ no: 1, code: "FEED_CLOSED" });
+  expect(row).toMatchObject({ no: 1, code: null });
   expect(row!.toMs).toBeGreaterThanOrEqual(row!.heardMs);
   const { rows: lease } = await database.pool.query(
     "select holder from lease where account = 'kis:1'",
   );
   expect(lease).toEqual([{ holder: null }]);
+});
+
+test("a socket that beat on but brought nothing was alive until its last record, whatever was heard of it", async () => {
+  await runUntil((found) => found.length === 1);
+  const id = "5e0a1de5-0000-4000-8000-000000000000";
+  const hear = (heardMs: number, toMs: number | null) =>
+    database.pool.query("select hear_sessions('kis:9', $1, 'kis', $2)", [
+      id,
+      JSON.stringify([
+        { no: 1, fromMs: 1_000, heardMs, toMs, code: toMs === null ? null : "FEED_SILENT" },
+      ]),
+    ]);
+  await hear(20_000, null);
+  await hear(8_000, 8_000);
+  const within = { fromMs: 0, toMs: 60_000 };
+  const sessions = await readSessions(database.pool, ["kis:9"], within);
+  expect(sessions.get("kis:9")).toMatchObject([{ fromMs: 1_000, heardMs: 8_000, toMs: 8_000 }]);
 });

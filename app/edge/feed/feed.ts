@@ -30,7 +30,10 @@ export interface FeedSink {
    * tapes. A view of the socket's buffer: copy what is kept.
    */
   frame?(bytes: Uint8Array, edgeRecvMs: number, marketMs: number): void;
-  /** The socket named `line` moved; `code` says why it is gone. A registration that changes is no move. */
+  /**
+   * The socket named `line` moved; `code` says why it is gone, null where that was meant. A registration that
+   * changes is no move.
+   */
   moved?(line: string, to: LineState, code: string | null): void;
   /** A message of any kind came over `line`; after its records. */
   heard?(line: string, edgeRecvMs: number): void;

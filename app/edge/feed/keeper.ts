@@ -203,7 +203,8 @@ export class Keeper {
     this.#isRenewing = false;
     this.#watch.forget();
     const { code, reason } = ending;
-    this.#tellAway(code);
+    const isMeant = this.#isLeft() || this.#plan.length === 0;
+    this.#tellAway(isMeant ? null : code);
     if (openedMs !== undefined) {
       emit({ event: "feed_closed", source, code, reason, openMs: clock.monoMs() - openedMs });
     }

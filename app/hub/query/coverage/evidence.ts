@@ -179,7 +179,8 @@ export async function readSessions(
 ): Promise<Map<string, SessionLife[]>> {
   const { rows } = await db.query<SessionLife & { source: string }>(
     `select account as source, holder::text, ${ms("from_at")} as "fromMs",
-            ${ms("heard_at")} as "heardMs", ${ms("to_at")} as "toMs", code
+            -- A silent socket beat on after its last record: its end was set back to that.
+            ${ms("least(heard_at, to_at)")} as "heardMs", ${ms("to_at")} as "toMs", code
        from public.feed_session
       where account = any($1) and from_at < to_timestamp($3 / 1000.0)
         and coalesce(to_at, heard_at) >= to_timestamp($2 / 1000.0) - interval '7 days'
