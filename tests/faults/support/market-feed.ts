@@ -53,12 +53,11 @@ export class MarketFeed implements Feed {
     }).play(clock.nowMs());
   }
 
+  /** What happened while nobody listened is not told afterwards. */
   start(plan: readonly Registration[]): void {
-    this.#state = {
-      name: "live",
-      sinceMs: this.#options.clock.nowMs(),
-      registrations: plan.length,
-    };
+    const sinceMs = this.#options.clock.nowMs();
+    this.#skipTo(sinceMs);
+    this.#state = { name: "live", sinceMs, registrations: plan.length };
     this.#beat = setInterval(() => {
       if (!this.#isSkipping) this.#pump();
     }, BEAT_MS);
@@ -116,6 +115,14 @@ export class MarketFeed implements Feed {
     for (const tick of ticks) this.#count(tick);
     this.#lastFrameMs = nowMs;
     this.#options.sink.ticks(ticks);
+  }
+
+  #skipTo(nowMs: number): void {
+    for (;;) {
+      this.#next ??= this.#events.next().value ?? undefined;
+      if (!this.#next || this.#next.marketMs >= nowMs) return;
+      this.#next = undefined;
+    }
   }
 
   #count(tick: Trade | Book): void {

@@ -21,6 +21,14 @@ const MARGIN_MS = 60_000;
 const EDGE = "kis";
 const ACCOUNT = "kis:1";
 
+export interface CellOptions {
+  /** The edge's clock starts this far in the past, and the margin. */
+  outageMs: number;
+  onDisk?: boolean;
+  /** Further settings of the hub. */
+  hubEnv?: Readonly<Record<string, string>>;
+}
+
 export class OutageCell {
   readonly server: OwnPostgres;
   readonly database: string;
@@ -33,10 +41,16 @@ export class OutageCell {
   readonly notes: string[] = [];
   #hubPort = 0;
   #hubRssBytes = 0;
+  readonly #hubEnv: Readonly<Record<string, string>>;
   readonly #token = randomBytes(24).toString("hex");
 
-  private constructor(server: OwnPostgres, database: string) {
+  private constructor(
+    server: OwnPostgres,
+    database: string,
+    hubEnv: Readonly<Record<string, string>>,
+  ) {
     this.server = server;
+    this.#hubEnv = hubEnv;
     this.database = database;
     this.databaseUrl = server.urlOf(database);
   }
@@ -44,9 +58,9 @@ export class OutageCell {
   /** With a database of its own, on a disk of its own where it is to fill up, and an edge `outageMs` behind the wall clock. */
   static async open(
     server: OwnPostgres,
-    { outageMs, onDisk }: { outageMs: number; onDisk: boolean },
+    { outageMs, onDisk, hubEnv }: CellOptions,
   ): Promise<OutageCell> {
-    const cell = new OutageCell(server, `outage_${randomBytes(4).toString("hex")}`);
+    const cell = new OutageCell(server, `outage_${randomBytes(4).toString("hex")}`, hubEnv ?? {});
     if (onDisk) {
       cell.disk = SizedDisk.mount(join(server.directory, cell.tablespace));
       await server.addTablespace(cell.tablespace, cell.disk.directory);
@@ -88,6 +102,7 @@ export class OutageCell {
           .map(({ code }) => code)
           .join(","),
         TICKHUB_ACCOUNTS: ACCOUNT,
+        ...this.#hubEnv,
       },
       logFile: join(this.server.directory, "logs", `${this.database}.log`),
     });
