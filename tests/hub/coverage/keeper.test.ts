@@ -190,6 +190,18 @@ describe("the ledger of coverage", () => {
     expect(await rig.intervals(source, "A")).toContain("09:00:00 09:50:29 verified");
   });
 
+  test("an edge killed before it had stored a book takes the books of its whole session along", async () => {
+    await rig.assign(source, "A");
+    const killed = new TestEdge(rig, source);
+    await killed.beat([alive(95_000, 95_003)]);
+    await killed.trades(steady("A", 95_001, 2, 0));
+    await rig.pass(1);
+    await new TestEdge(rig, source).beat([alive(95_020, 95_021)]);
+    await rig.pass(1);
+    expect(await rig.gaps(source)).toContain("book time KILLED ?..? lost 09:50:00-09:50:20");
+    expect(await rig.intervals(source, "A", "book")).toContain("09:50:00 09:50:20 gap");
+  });
+
   test("a reconnect leaves the same marks, from the last frame heard", async () => {
     await rig.assign(source, "A");
     const edge = new TestEdge(rig, source);

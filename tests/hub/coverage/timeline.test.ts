@@ -88,6 +88,7 @@ function withDrops(input: typeof someDay extends fc.Arbitrary<infer T> ? T : nev
         reason: "FEED_CLOSED",
         isOver: true,
         holder: "one",
+        sessionMs: 0,
       },
     })),
     figure: figures === "none" ? null : figure,
@@ -217,6 +218,7 @@ describe("a symbol's trading day", () => {
           reason: "FEED_CLOSED",
           isOver: true,
           holder: "one",
+          sessionMs: 0,
         },
       ],
     };
@@ -357,7 +359,9 @@ describe("a symbol's books", () => {
     const intervals = bookTimeline({
       ...books,
       alive: [span(83_000, 100_000), span(101_000, 160_000)],
-      outages: [{ ...span(100_000, 101_000), reason: "KILLED", isOver: true, holder: "one" }],
+      outages: [
+        { ...span(100_000, 101_000), reason: "KILLED", isOver: true, holder: "one", sessionMs: 0 },
+      ],
       losses: [{ ...span(110_000, 110_005), reason: "outbox_full" }],
     });
     expectPartition(intervals);
@@ -380,7 +384,9 @@ describe("a symbol's books", () => {
     const intervals = bookTimeline({
       ...books,
       alive: [span(83_000, 100_000)],
-      outages: [{ ...span(100_000, 101_000), reason: "SILENT", isOver: false, holder: "one" }],
+      outages: [
+        { ...span(100_000, 101_000), reason: "SILENT", isOver: false, holder: "one", sessionMs: 0 },
+      ],
     });
     expect(told(intervals).slice(1, 4)).toEqual([
       "09:00:00 10:00:00 alive",

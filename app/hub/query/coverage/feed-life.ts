@@ -22,8 +22,9 @@ export interface Outage extends Span {
   reason: string;
   /** A new session has begun. */
   isOver: boolean;
-  /** The process whose session it was. */
+  /** The process whose session it was, and when that had begun. */
   holder: string;
+  sessionMs: number;
 }
 
 export interface FeedLife {
@@ -67,17 +68,18 @@ function after(
   const isMeant = toMs !== null && code === null;
   const reason = isMeant ? "STOPPED" : (code ?? (next ? "KILLED" : "SILENT"));
   const from = down(heardMs);
+  const whose = { holder, sessionMs: down(fromMs) };
   if (next) {
     const isAway = isMeant
       ? dayOf(heardMs) === dayOf(next.fromMs)
       : next.fromMs - heardMs < OUTAGE_MS_MAX;
-    return isAway ? { fromMs: from, toMs: up(next.fromMs), reason, isOver: true, holder } : null;
+    return isAway ? { fromMs: from, toMs: up(next.fromMs), reason, isOver: true, ...whose } : null;
   }
   // Of a session that heard nothing yet, or of a market that stands still, there is nothing to miss.
   if (isMeant || heardMs <= fromMs) return null;
   if (toMs === null && nowMs - heardMs < SILENCE_MS) return null;
   const endMs = Math.min(nowMs, heardMs + OUTAGE_MS_MAX);
-  return { fromMs: from, toMs: up(endMs), reason, isOver: false, holder };
+  return { fromMs: from, toMs: up(endMs), reason, isOver: false, ...whose };
 }
 
 // Exchange times are whole seconds: so is what is said of them.

@@ -51,7 +51,7 @@ export interface Moment {
   isDue: (missing: Missing) => boolean;
   /** Whether ticks came right before the outage, so that a closed calendar does not excuse it. */
   isLively: (outage: Outage) => boolean;
-  /** Market time of the last row stored of a process that vanished; null where nothing of it is known. */
+  /** Market time of the last row stored of a process that vanished; null where none is. */
   lastStoredMs: (holder: string, channel: Channel) => number | null;
 }
 
@@ -263,9 +263,11 @@ function missedBy(
 ): (Span & { reason: string })[] {
   return outages.flatMap((outage) => {
     if (!outage.isOver) return [];
-    const { reason, toMs, holder } = outage;
-    const stored = reason === "KILLED" ? moment.lastStoredMs(holder, channel) : null;
-    const startMs = Math.floor(Math.min(outage.fromMs, stored ?? Infinity) / 1_000) * 1_000;
+    const { reason, toMs, holder, sessionMs } = outage;
+    // A process that vanished before it had stored anything took all of its session along.
+    const storedMs =
+      reason === "KILLED" ? (moment.lastStoredMs(holder, channel) ?? sessionMs) : Infinity;
+    const startMs = Math.floor(Math.min(outage.fromMs, storedMs) / 1_000) * 1_000;
     const [span] = clip([{ fromMs: startMs, toMs, reason }], day);
     const isDue = span && (clip(expected, span).length > 0 || moment.isLively(outage));
     return isDue ? [span] : [];
