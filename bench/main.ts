@@ -6,6 +6,7 @@ const BENCHES = {
   codec: async () => (await import("./codec.ts")).run({ json: true }),
   decode: async () => (await import("./decode.ts")).run(),
   ingest: async () => (await import("./ingest.ts")).run(),
+  coverage: async () => (await import("./coverage.ts")).run(),
 } as const;
 
 const { values, positionals } = parseArgs({

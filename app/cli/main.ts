@@ -10,6 +10,7 @@ import type { RecordOptions } from "./record.ts";
 import type { ReplayOptions } from "./replay.ts";
 import type { Broker } from "./stack.ts";
 import type { UpOptions } from "./up.ts";
+import type { VerifyOptions } from "./verify.ts";
 import { exitCodeOf, printError } from "./output.ts";
 import { VERSION } from "./version.ts";
 
@@ -96,6 +97,15 @@ command("replay", "decode tapes again into an empty database and print its diges
   .option("--append", "allow a database that already holds rows: what it has is not stored again")
   .action(async (tapes: string[], options: ReplayOptions) =>
     done(await (await import("./replay.ts")).replay(tapes, options)),
+  );
+command(
+  "verify",
+  "how complete a day is, from the tables alone: names each span that is not proven",
+)
+  .requiredOption("--date <yyyy-mm-dd>", "the trading day, in the venue's zone")
+  .option("--source <account>", "one account only: kis:1")
+  .action(async (options: VerifyOptions) =>
+    done(await (await import("./verify.ts")).verify(options)),
   );
 command("drill", "pull a plug on purpose, with a tickhub of its own, and prove what happened")
   .addArgument(

@@ -18,6 +18,7 @@ import { migrate } from "../store/migrate.ts";
 import { createDatabase, dropDatabase } from "../store/scratch.ts";
 import { BatchWriter } from "../store/writer.ts";
 import { grouped, printJson, say } from "./output.ts";
+import { Recording } from "./recording.ts";
 import { openServer } from "./server.ts";
 
 /** Far more than a tape's batches need: replay waits for the database, it does not trim. */
@@ -114,8 +115,10 @@ async function replayOne(pool: pg.Pool, path: string): Promise<Ledger> {
       underWay.add(stored);
     }
   };
+  const recording = new Recording();
   let nowMs = 0;
   for await (const { account, row, readMs } of replayTape(path)) {
+    recording.note(account, row);
     nowMs = Math.max(nowMs, readMs);
     outbox.push(account, 0, row, nowMs);
     sendDue(nowMs);
@@ -124,5 +127,6 @@ async function replayOne(pool: pg.Pool, path: string): Promise<Ledger> {
   outbox.flush(nowMs);
   sendDue(nowMs);
   await Promise.all(underWay);
+  await recording.declare(pool, sha256);
   return outbox.ledger();
 }

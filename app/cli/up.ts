@@ -5,8 +5,10 @@ import type { Pool } from "pg";
 import { sleep, systemClock } from "../shared/clock.ts";
 import { readSettings } from "../shared/config.ts";
 import type { EdgeReport } from "../edge/edge.ts";
+import type { MarketState } from "../sim/sim.ts";
 import { marketNow, parseMarketClock } from "../shared/market-clock.ts";
 import { isoAtVenue } from "../shared/market-time.ts";
+import { tapeSha256 } from "../shared/tape-file.ts";
 import { isBalanced, sumOf } from "../shared/tick.ts";
 import type { Ledger } from "../shared/tick.ts";
 import { openPool } from "../store/database.ts";
@@ -16,6 +18,7 @@ import type { RowCounts } from "../store/ledger.ts";
 import { fetchJson } from "./http.ts";
 import { grouped, printJson, say } from "./output.ts";
 import { Progress } from "./progress.ts";
+import { answered, declareSpan } from "./recording.ts";
 import { untilSignal } from "./signal.ts";
 import { BROKERS, Stack } from "./stack.ts";
 import type { Broker, StackOptions } from "./stack.ts";
@@ -92,6 +95,7 @@ export async function run(
     await stack.stopMarket();
     await drained(stack);
     supervision.end();
+    if (options.tape) await declare(stack, options.tape);
     const report = await sumUp(stack, before);
     return { report, ok: isGood(report, await speaking(stack)), stack };
   } finally {
@@ -183,6 +187,18 @@ export function finish(report: RunReport, ok: boolean, json: boolean): void {
   );
   if (report.tapes) say(`tickhub: tapes ${report.tapes.join(" ")}`);
   if (report.digest) process.stdout.write(`${report.digest.sha256}\n`);
+}
+
+/** Of a recording the database is told what time it holds; then the hub asks for what closes the day. */
+async function declare(stack: Stack, tapes: readonly string[]): Promise<void> {
+  const market = await fetchJson<MarketState>(`${stack.places.control}/market`);
+  if (!market?.played) return;
+  const { played, brokers } = market;
+  const names = await Promise.all(tapes.map(tapeSha256));
+  await look(stack, async (pool) => {
+    for (const broker of brokers) await declareSpan(pool, `${broker}:1`, names.join("+"), played);
+  });
+  await answered(stack);
 }
 
 /** Who has something to say on this market: both brokers, or the one whose tape it is. */

@@ -45,6 +45,8 @@ export interface MarketState {
   done: boolean;
   /** Who has something to say: both, unless only one broker's tape is played. */
   brokers: BrokerName[];
+  /** Of a tape: market time of its first event and of the last one played; null on the wall clock. */
+  played: { fromMs: number; toMs: number } | null;
 }
 
 /** A trade as the market has it. */
@@ -127,7 +129,12 @@ export async function startSim(input: SimInput = {}, clock: Clock = systemClock)
     watchlist,
     marketClock: market.endMs === null ? "wall" : `fixed:${new Date(market.endMs).toISOString()}`,
     counts: () => count(accounts, brokers),
-    market: () => ({ marketMs: pump.marketMs(), done: pump.done, brokers: heardOn(market) }),
+    market: () => ({
+      marketMs: pump.marketMs(),
+      done: pump.done,
+      brokers: heardOn(market),
+      played: pump.played(),
+    }),
     open: () => pump.open(),
     stop: ({ close = false }: { close?: boolean } = {}) => {
       for (const name of NAMES) tampers[name].isClosing = close;

@@ -38,6 +38,7 @@ export class Pump {
   readonly #options: PumpOptions;
   #state: State = { name: "waiting" };
   #next: Event | undefined;
+  #firstMs = Number.NaN;
   #lastMs = Number.NaN;
   #timer: Timer;
 
@@ -56,6 +57,12 @@ export class Pump {
     if (market.time === "wall") return clock.nowMs();
     if (this.#state.name === "running" && speed !== "max") return this.#dueMs(this.#state);
     return Number.isNaN(this.#lastMs) ? null : this.#lastMs;
+  }
+
+  /** Of a tape: market time from the first event to the last one so far; null before the first. */
+  played(): { fromMs: number; toMs: number } | null {
+    if (this.#options.market.time === "wall" || Number.isNaN(this.#firstMs)) return null;
+    return { fromMs: this.#firstMs, toMs: this.#lastMs };
   }
 
   /** Opens the market whoever is listening. */
@@ -112,6 +119,7 @@ export class Pump {
   }
 
   #emit(event: Event): void {
+    if (Number.isNaN(this.#firstMs)) this.#firstMs = event.marketMs;
     this.#lastMs = event.marketMs;
     this.#options.emit(event);
   }

@@ -2,6 +2,7 @@
 // YYYYMMDD. Reads only. Counts come as float8, which is exact to 2^53 and reaches JavaScript as a number.
 import type pg from "pg";
 import type { Side, Venue } from "../../../shared/tick.ts";
+import { NO_COUNT } from "../../../shared/tick.ts";
 import { TABLES } from "../../../shared/table.ts";
 import type { Channel, ChannelLoss, GapRow, LedgerTrade } from "./day-ledger.ts";
 import { keyOf } from "./day-ledger.ts";
@@ -12,88 +13,67 @@ import type { Figure, Interval } from "./timeline.ts";
 
 export type Queryable = Pick<pg.Pool, "query">;
 
-/** Trades are fetched so many at a time: the event loop breathes in between. */
-const FETCH_ROWS = 10_000;
+/** A day is read in slices: neither side holds more of it at once, and the event loop breathes in between. */
+const SLICE_MS = 5 * 60_000;
 /** A market day anywhere lies within these hours of its date's midnight UTC. */
 const DAY_HOURS = { before: 12, after: 36 };
 
-const ms = (column: string) => `(extract(epoch from ${column}) * 1000)::float8`;
+// date_part is float8 all the way; extract would go through numeric, which costs more than reading the row.
+const ms = (column: string) => `date_part('epoch', ${column}) * 1000`;
 const dayOf = (column: string) => `to_char(${column}, 'YYYYMMDD')::int`;
 const dateOf = (parameter: string) => `to_date(${parameter}::text, 'YYYYMMDD')`;
 
-const TRADE_COLUMNS = `source, ${dayOf("day")}, venue, symbol, chain, seq::float8, size::float8, ${ms("ts")},
-  ${ms("edge_recv")}, side, coalesce(sell_count, -1)::float8, coalesce(buy_count, -1)::float8`;
+/**
+ * A group's trades as one value, eight bytes a number: rows of many columns cost the client more than the
+ * server and the folding together. float8 is exact to 2^53, and counts stay far below.
+ */
+const PACKED = `string_agg(float8send(seq) || float8send(size) || float8send(${ms("ts")})
+  || float8send(${ms("edge_recv")}) || float8send(side) || float8send(coalesce(sell_count, ${NO_COUNT}))
+  || float8send(coalesce(buy_count, ${NO_COUNT})), ''::bytea)`;
+const PACKED_BYTES = 7 * 8;
 
-type TradeRow = [
-  source: string,
-  day: number,
-  venue: Venue,
-  symbol: string,
-  chain: number,
-  seq: number,
-  size: number,
-  tsMs: number,
-  edgeRecvMs: number,
-  side: Side,
-  sellCount: number,
-  buyCount: number,
-];
-
-export interface SourceTrade extends LedgerTrade {
-  source: string;
-  day: number;
+interface TradeGroup {
+  venue: Venue;
+  symbol: string;
+  chain: number;
+  packed: Buffer;
 }
 
-function tradeOf(row: TradeRow): SourceTrade {
-  const [source, day, venue, symbol, chain, seq, size, tsMs, edgeRecvMs, side] = row;
-  const [sellCount, buyCount] = [row[10], row[11]];
-  return {
-    ...{ source, day, venue, symbol, chain, seq, size, tsMs, edgeRecvMs, side },
-    ...{ sellCount, buyCount },
-  };
-}
-
-/** All trades of a source's day, a chain's in their order; `take` is called for each. */
-export async function readDayTrades(
-  pool: pg.Pool,
-  source: string,
-  day: number,
-  take: (trade: SourceTrade) => void,
-): Promise<number> {
-  const client = await pool.connect();
-  let count = 0;
-  let failed = true;
-  try {
-    await client.query("begin isolation level repeatable read read only");
-    await client.query(
-      `declare day_trades no scroll cursor for select ${TRADE_COLUMNS} from public.trade
-        where source = $1 and day = ${dateOf("$2")} and ts >= $3 and ts < $4
-        order by venue, symbol, chain, seq`,
-      [source, day, ...dayBounds(day)],
-    );
-    for (;;) {
-      const { rows } = await client.query<TradeRow>({
-        text: `fetch ${FETCH_ROWS} from day_trades`,
-        rowMode: "array",
-      });
-      for (const row of rows) take(tradeOf(row));
-      count += rows.length;
-      if (rows.length < FETCH_ROWS) break;
-    }
-    await client.query("commit");
-    failed = false;
-    return count;
-  } finally {
-    client.release(failed);
+function* tradesOf({ venue, symbol, chain, packed }: TradeGroup): Generator<LedgerTrade> {
+  for (let at = 0; at < packed.length; at += PACKED_BYTES) {
+    const value = (index: number) => packed.readDoubleBE(at + 8 * index);
+    yield {
+      ...{ venue, symbol, chain, seq: value(0), size: value(1), tsMs: value(2) },
+      ...{ edgeRecvMs: value(3), side: value(4) as Side, sellCount: value(5), buyCount: value(6) },
+    };
   }
 }
 
-function dayBounds(day: number): [Date, Date] {
-  const midnightMs = Date.UTC(Math.floor(day / 1e4), (Math.floor(day / 100) % 100) - 1, day % 100);
-  return [
-    new Date(midnightMs - DAY_HOURS.before * 3_600_000),
-    new Date(midnightMs + DAY_HOURS.after * 3_600_000),
-  ];
+/**
+ * All trades of a source's day, in no order: the runs do not mind, and a day takes longer to sort than to
+ * read. `take` is called for each. Returns their count.
+ */
+export async function readDayTrades(
+  db: Queryable,
+  source: string,
+  day: number,
+  take: (trade: LedgerTrade) => void,
+): Promise<number> {
+  let count = 0;
+  const { fromMs, toMs } = widestDay(day);
+  for (let atMs = fromMs; atMs < toMs; atMs += SLICE_MS) {
+    const { rows } = await db.query<TradeGroup>(
+      `select venue, symbol, chain, ${PACKED} as packed from public.trade
+        where source = $1 and day = ${dateOf("$2")} and ts >= $3 and ts < $4
+        group by venue, symbol, chain`,
+      [source, day, new Date(atMs), new Date(Math.min(atMs + SLICE_MS, toMs))],
+    );
+    for (const group of rows) {
+      for (const trade of tradesOf(group)) take(trade);
+      count += group.packed.length / PACKED_BYTES;
+    }
+  }
+  return count;
 }
 
 /** A stream of trades that has gone on. */
@@ -143,32 +123,38 @@ export async function readBatchNews(
   return rows;
 }
 
+export interface SourceTrades {
+  source: string;
+  day: number;
+  trades: LedgerTrade[];
+}
+
 /**
- * Trades of these batches, and perhaps of others of their streams. `within` bounds their exchange times, so
- * that old chunks are not looked into; null looks everywhere.
+ * Trades of these batches. `within` bounds their exchange times, so that old chunks are not looked into; null
+ * looks everywhere.
  */
 export async function readNewTrades(
   db: Queryable,
   batches: readonly BatchNews[],
   within: Span | null,
-): Promise<SourceTrade[]> {
-  const times = batches.map(({ committedAt }) => committedAt);
-  const { rows } = await db.query<TradeRow>({
-    text: `select ${TRADE_COLUMNS} from public.trade
-            where stream = any($1::int[])
-              and hub_recv >= (select min(t) from unnest($2::timestamptz[]) t)
-              and hub_recv <= (select max(t) from unnest($2::timestamptz[]) t)
-              and hub_recv = any($2::timestamptz[])
-              ${within ? "and ts >= to_timestamp($3) and ts < to_timestamp($4)" : ""}
-            order by source, day, venue, symbol, chain, seq`,
-    values: [
+): Promise<SourceTrades[]> {
+  const times = [...new Set(batches.map(({ committedAt }) => committedAt))];
+  const { rows } = await db.query<TradeGroup & { source: string; day: number }>(
+    `select source, ${dayOf("day")} as day, venue, symbol, chain, ${PACKED} as packed
+       from public.trade
+      where stream = any($1::int[]) and hub_recv = any($2::timestamptz[])
+        and hub_recv >= $3::timestamptz and hub_recv <= $4::timestamptz
+        ${within ? "and ts >= to_timestamp($5) and ts < to_timestamp($6)" : ""}
+      group by source, day, venue, symbol, chain`,
+    [
       [...new Set(batches.map(({ stream }) => stream))],
-      [...new Set(times)],
+      times,
+      times[0],
+      times.at(-1),
       ...(within ? [within.fromMs / 1_000, within.toMs / 1_000] : []),
     ],
-    rowMode: "array",
-  });
-  return rows.map(tradeOf);
+  );
+  return rows.map(({ source, day, ...group }) => ({ source, day, trades: [...tradesOf(group)] }));
 }
 
 /** Sessions by source that were alive in `within` or ended up to a week before it. */
@@ -363,4 +349,12 @@ export async function readSources(db: Queryable, day: number): Promise<string[]>
 export function widestDay(day: number): Span {
   const [from, to] = dayBounds(day);
   return { fromMs: from.getTime(), toMs: to.getTime() };
+}
+
+function dayBounds(day: number): [Date, Date] {
+  const midnightMs = Date.UTC(Math.floor(day / 1e4), (Math.floor(day / 100) % 100) - 1, day % 100);
+  return [
+    new Date(midnightMs - DAY_HOURS.before * 3_600_000),
+    new Date(midnightMs + DAY_HOURS.after * 3_600_000),
+  ];
 }

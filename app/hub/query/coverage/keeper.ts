@@ -29,9 +29,11 @@ export interface KeeperOptions {
 }
 
 const PASS_MS = 1_000;
-/** Where there is much to read, this share of the time is left to others. */
-const PAUSES = 3;
-/** Even then something is written this often. */
+/** Where there is much to read, half of the time is left to others. */
+const PAUSES = 1;
+/** Reading goes on for so long before everything else gets its turn. */
+const READ_MS_MAX = 500;
+/** However much there is to read, something is written this often. */
 const WRITE_MS_MAX = 5_000;
 const RETRY_MS_MAX = 30_000;
 /** Ends of intervals move with every second; they are written this often. */
@@ -130,20 +132,33 @@ export class CoverageKeeper {
     const { pool, clock } = this.#options;
     // In this order: what an edge says to be stored, or to have refilled, is among the rows read after it.
     const drained = await evidence.readDrained(pool);
-    const open = await evidence.readOpenGaps(pool);
+    const gaps = await evidence.readOpenGaps(pool);
     this.#assigned = await evidence.readAssigned(pool);
     await this.#openToday();
-    const news = await this.#news.read(this.#nowMs());
-    for (const trade of news.trades) (await this.#day(trade.source, trade.day)).add(trade);
-    for (const { source, day, ...row } of open) {
+    const news = await this.#read();
+    for (const { source, day, ...row } of gaps) {
       const isKnown = this.#days.has(`${source}/${day}`);
       if (isKnown || row.outcome !== null) (await this.#day(source, day)).setGap(row);
     }
     await this.#hear();
-    await this.#refresh(open.some(({ outcome }) => outcome !== null));
+    await this.#refresh(gaps.some(({ outcome }) => outcome !== null));
     const isLate = clock.monoMs() - this.#writtenMs > WRITE_MS_MAX;
     if (!news.isMore || isLate) await this.#write(news, drained);
     return news.isMore;
+  }
+
+  /** Folds in what is new, for a while; the last answer stands for all. */
+  async #read(): Promise<News> {
+    const { clock } = this.#options;
+    const untilMs = clock.monoMs() + READ_MS_MAX;
+    for (;;) {
+      const news = await this.#news.read(this.#nowMs());
+      for (const { source, day, trades } of news.trades) {
+        const open = await this.#day(source, day);
+        for (const trade of trades) open.add(trade);
+      }
+      if (!news.isMore || clock.monoMs() >= untilMs) return news;
+    }
   }
 
   /** Days on which the market is open now, or could be, for whoever has something assigned. */

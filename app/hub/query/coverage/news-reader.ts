@@ -2,11 +2,11 @@
 // rows that share a batch's moment of commit (docs/adr/0013-completeness.md). Reads a bounded amount at a
 // time; what it read counts as read only when the caller has stored the cursors.
 import * as evidence from "./evidence.ts";
-import type { BatchNews, Queryable, SourceTrade, StreamNews } from "./evidence.ts";
+import type { BatchNews, Queryable, SourceTrades, StreamNews } from "./evidence.ts";
 import type { Span } from "./spans.ts";
 
 export interface News {
-  trades: SourceTrade[];
+  trades: SourceTrades[];
   /** How far each stream is read, by its number; since the last `reset`. */
   cursors: ReadonlyMap<number, number>;
   /** There is more than was read. */
@@ -15,7 +15,7 @@ export interface News {
 
 const STREAMS_MAX = 500;
 const BATCHES_MAX = 2_000;
-const ROWS_MAX = 5_000;
+const ROWS_MAX = 20_000;
 /** Most trades are of these days: with chunks by time, the others need not be looked into. */
 const RECENT = { beforeMs: 2 * 86_400_000, afterMs: 86_400_000 };
 
@@ -49,13 +49,14 @@ export class NewsReader {
     return { trades, cursors: this.#ahead, isMore: !isWhole };
   }
 
-  async #tradesOf(batches: readonly BatchNews[], nowMs: number): Promise<SourceTrade[]> {
+  async #tradesOf(batches: readonly BatchNews[], nowMs: number): Promise<SourceTrades[]> {
     const committed = batches.reduce((sum, batch) => sum + batch.committed, 0);
     if (committed === 0) return [];
     const recent: Span = { fromMs: nowMs - RECENT.beforeMs, toMs: nowMs + RECENT.afterMs };
     const trades = await evidence.readNewTrades(this.#db, batches, recent);
     // A tape of another day, or a refill of one: then everywhere.
-    if (trades.length >= committed) return trades;
+    const found = trades.reduce((sum, group) => sum + group.trades.length, 0);
+    if (found >= committed) return trades;
     return await evidence.readNewTrades(this.#db, batches, null);
   }
 }

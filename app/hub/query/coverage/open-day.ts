@@ -16,6 +16,8 @@ const PERSIST_MS = 2_000;
 
 export class OpenDay {
   readonly ledger: DayLedger;
+  /** Rows it was loaded from. */
+  readonly trades: number;
   /** By channel/venue/symbol, as the table has it. */
   readonly written: Map<string, StoredInterval[]>;
   /** Symbols whose trades or gaps have changed. */
@@ -29,15 +31,16 @@ export class OpenDay {
   readonly #lastStored = new Map<string, Record<Channel, number | null>>();
   #shape = "";
 
-  private constructor(ledger: DayLedger, written: Map<string, StoredInterval[]>) {
+  private constructor(ledger: DayLedger, trades: number, written: Map<string, StoredInterval[]>) {
     this.ledger = ledger;
+    this.trades = trades;
     this.written = written;
   }
 
   /** Reads the whole day. */
   static async load(pool: pg.Pool, source: string, day: number): Promise<OpenDay> {
     const ledger = new DayLedger(source, day);
-    await evidence.readDayTrades(pool, source, day, (trade) => ledger.add(trade));
+    const trades = await evidence.readDayTrades(pool, source, day, (trade) => ledger.add(trade));
     const stored = await evidence.readStored(pool, source, day);
     const written = Map.groupBy(stored, ({ channel, venue, symbol }) =>
       placeKey(channel, venue, symbol),
@@ -46,7 +49,7 @@ export class OpenDay {
       ledger.symbol(venue, symbol).channels.add(channel);
     }
     for (const row of await evidence.readGaps(pool, source, day)) ledger.setGap(row);
-    const open = new OpenDay(ledger, written);
+    const open = new OpenDay(ledger, trades, written);
     for (const symbol of ledger.symbols.values()) open.dirty.add(symbol);
     return open;
   }
