@@ -5,6 +5,7 @@ import { parseArgs } from "node:util";
 const BENCHES = {
   codec: async () => (await import("./codec.ts")).run({ json: true }),
   decode: async () => (await import("./decode.ts")).run(),
+  refill: async () => (await import("./refill.ts")).run(),
   ingest: async () => (await import("./ingest.ts")).run(),
   coverage: async () => (await import("./coverage.ts")).run(),
 } as const;
