@@ -106,16 +106,20 @@ describe("the ledger of coverage", () => {
   });
 
   test.each([
-    ["explained", "explained", "volume-verified"],
-    ["missing", "lost", "gap"],
-    ["failed", "refilling", "suspected"],
+    ["explained", 0, "explained", "volume-verified"],
+    ["explained", 29, "lost", "gap"],
+    ["missing", 29, "lost", "gap"],
+    ["failed", 29, "refilling", "suspected"],
   ] as const)(
-    "a broker's answer %s makes the gap %s and its time %s",
-    async (outcome, state, shown) => {
+    "a broker's answer %s about a hole of %i counted trades makes the gap %s and its time %s",
+    async (outcome, counted, state, shown) => {
       await rig.assign(source, "A");
       const edge = new TestEdge(rig, source);
       await edge.beat([alive(85_000, 100_000)]);
-      await edge.trades([...steady("A", 90_000, 61, 0), ...steady("A", 90_200, 61, 900)]);
+      const behind = steady("A", 90_200, 61, 900).map((trade, i) => {
+        return { ...trade, buyCount: 61 + counted + i + 1 };
+      });
+      await edge.trades([...steady("A", 90_000, 61, 0), ...behind]);
       await rig.pass(4);
       const standing = await edge.beat([alive(85_000, 100_000)]);
       expect(standing.refills).toMatchObject([

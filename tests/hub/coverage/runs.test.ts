@@ -20,6 +20,9 @@ function seen(runs: Runs) {
   };
 }
 
+const counted = (seq: number, second: number, count: number, side: 1 | 0) =>
+  at(seq, 10, second, { side, sellCount: 0, buyCount: count });
+
 describe("runs of contiguous volume", () => {
   test("a day without a loss is one run without a hole, in whatever order and however often it comes", () => {
     fc.assert(
@@ -88,8 +91,6 @@ describe("runs of contiguous volume", () => {
   });
 
   test("the trade count bears a link out: it rises by one, and not at all with an auction's print", () => {
-    const counted = (seq: number, second: number, count: number, side: 1 | 0) =>
-      at(seq, 10, second, { side, sellCount: 0, buyCount: count });
     const weakOf = (...trades: RunTrade[]) => folded(trades).runs[0]!.weak;
     expect(weakOf(counted(10, 0, 1, 1), counted(20, 5, 2, 1), counted(30, 9, 2, 0))).toEqual([]);
     const merged = [{ fromMs: OPEN_MS, toMs: OPEN_MS + 5_000 }];
@@ -106,6 +107,7 @@ describe("runs of contiguous volume", () => {
       {
         ...{ seqFrom: 10, seqTo: 30, fromMs: OPEN_MS, toMs: OPEN_MS + 7_000 },
         arrivedMs: OPEN_MS + 7_050,
+        trades: null,
       },
     ]);
     runs.add(at(20, 10, 3));
@@ -113,6 +115,14 @@ describe("runs of contiguous volume", () => {
     runs.add(at(30, 10, 3));
     expect(runs.holes()).toEqual([]);
     expect(runs.runs).toHaveLength(1);
+  });
+
+  test("a hole has as many trades as the broker counted, an auction's print aside", () => {
+    const tradesIn = (...trades: RunTrade[]) => folded(trades).holes()[0]!.trades;
+    expect(tradesIn(counted(10, 0, 1, 1), counted(40, 5, 2, 1))).toBe(0);
+    expect(tradesIn(counted(10, 0, 1, 1), counted(40, 5, 4, 1))).toBe(2);
+    expect(tradesIn(counted(10, 0, 1, 1), counted(40, 5, 1, 0))).toBe(0);
+    expect(tradesIn(counted(10, 0, 1, 1), at(40, 10, 5))).toBeNull();
   });
 
   test("a million trades in order take about a second", { timeout: 30_000 }, () => {

@@ -78,6 +78,8 @@ export function judgeTrades(
 
 /** What the evidence and the broker's answer make of an open row; null while there is nothing new. */
 function judged(row: GapRow, evidence: TradeEvidence): Judgement | null {
+  // Whoever was given it has stored its rows before it says what they are; without a word it is given again.
+  if (row.state === "refilling" && row.outcome === null) return null;
   switch (row.kind) {
     case "head":
       if (headProof(evidence) !== null) return settled(row, true);
@@ -130,7 +132,8 @@ function answered(row: GapRow, evidence: TradeEvidence): Judgement | null {
     case "failed":
       return state("suspected");
     case "explained":
-      return state("explained");
+      // A trade that the broker counts is no volume without one, whether its list shows it or not.
+      return state(countedIn(row, evidence) > 0 ? "lost" : "explained");
     case "missing":
     case "partial":
     case "filled": {
@@ -144,6 +147,14 @@ function answered(row: GapRow, evidence: TradeEvidence): Judgement | null {
 }
 
 const WORD = { missing: "lost", partial: "partial", filled: "refilled" } as const;
+
+/** Trades that the broker counted in the row's interval and that are not here; 0 where it counts none. */
+function countedIn({ chain, seqFrom, seqTo }: GapRow, { chains }: TradeEvidence): number {
+  const { holes = [] } = chains.find((one) => one.chain === chain) ?? {};
+  return holes
+    .filter((hole) => hole.seqFrom >= (seqFrom ?? 0) && hole.seqTo <= (seqTo ?? Infinity))
+    .reduce((sum, { trades }) => sum + Math.max(0, trades ?? 0), 0);
+}
 
 /** Missing volume inside the row's interval. */
 function remaining(row: GapRow, evidence: TradeEvidence): number {

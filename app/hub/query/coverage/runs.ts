@@ -47,6 +47,8 @@ export interface Hole {
   fromMs: number;
   toMs: number;
   arrivedMs: number;
+  /** Trades in it as the broker counts them; null where it does not. An auction's print is not counted. */
+  trades: number | null;
 }
 
 /** Trades that cover the same volume and are not the same; with the seconds up to their neighbours'. */
@@ -107,7 +109,8 @@ export class Runs {
       const { seqTo: seqFrom, lastMs } = before;
       const { seqFrom: seqTo, firstMs, arrivedMs } = after;
       const fromMs = Math.min(lastMs, firstMs);
-      holes.push({ seqFrom, seqTo, fromMs, toMs: Math.max(lastMs, firstMs), arrivedMs });
+      const trades = countedBetween(this.#runs[i - 1]!.last, this.#runs[i]!.first);
+      holes.push({ seqFrom, seqTo, fromMs, toMs: Math.max(lastMs, firstMs), arrivedMs, trades });
     }
     return holes;
   }
@@ -202,8 +205,13 @@ function endOf({ side, sellCount, buyCount }: RunTrade): End {
 
 /** The counts rise by the trade itself; an auction's print has no aggressor and is not counted. */
 function follows(before: End, after: End): boolean {
-  if (before.count < 0 || after.count < 0) return false;
-  return after.count - before.count === (after.side === 0 ? 0 : 1);
+  return countedBetween(before, after) === 0;
+}
+
+/** How many trades the broker counted between the two; null where it does not say. */
+function countedBetween(before: End, after: End): number | null {
+  if (before.count < 0 || after.count < 0) return null;
+  return after.count - before.count - (after.side === 0 ? 0 : 1);
 }
 
 function alone(trade: RunTrade, from: number, to: number): OpenRun {
