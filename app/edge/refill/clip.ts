@@ -22,15 +22,16 @@ const SECOND_MS = 1_000;
 export function clipToGap(gap: Refill, past: Past): Clipped {
   const listed = inTime(gap, past.listed);
   const ends = endsOf(gap, past, listed);
-  const { seqFirst, seqFinal } = ends;
-  const nothing = { trades: [], seqFirst, seqFinal };
+  const nothing = { trades: [], seqFirst: null, seqFinal: null };
   if (ends.isBehind) return { outcome: "failed", unknownShares: 0, ...nothing };
   const lower = ends.lower ?? -Infinity;
   const upper = ends.upper ?? Infinity;
   const inside = listed.filter(({ trade }) => startOf(trade) >= lower && trade.seq <= upper);
+  // Of a listing that does not meet what is stored nothing is believed, its figures least of all.
   if (!isAnchored(listed, gap)) {
     return { outcome: "missing", unknownShares: upper - lower, ...nothing };
   }
+  const { seqFirst, seqFinal } = ends;
   const unknownShares = unknownIn(listed, inside, lower, upper);
   const trades = inside.map(({ trade }) => trade);
   const isAll = unknownShares === 0;
@@ -71,8 +72,8 @@ function endsOf(gap: Refill, past: Past, listed: readonly Listed[]): Ends {
   if (kind === "hole") return { lower: seqFrom, upper: seqTo, ...none };
   if (kind === "head") {
     // A listing does not tell chains apart: only the day's first has a beginning that it shows.
-    const isKnown = past.isWhole && chain === 0 && !first?.isCut;
-    const seqFirst = isKnown ? (first ? startOf(first.trade) : 0) : null;
+    const isKnown = past.isWhole && chain === 0 && first !== undefined && !first.isCut;
+    const seqFirst = isKnown ? startOf(first.trade) : null;
     return { lower: seqFirst, upper: seqTo ?? last?.seq ?? seqFirst, ...none, seqFirst };
   }
   const seqFinal = last?.seq ?? null;
@@ -89,10 +90,9 @@ function endsOf(gap: Refill, past: Past, listed: readonly Listed[]): Ends {
 
 /**
  * The listing meets what is stored: some trade of it ends or begins exactly where a stored one does. Without
- * it a listing of another day would look like the missing part. Where nothing is stored, nothing can be met.
+ * it a listing of another day would look like the missing part.
  */
 function isAnchored(listed: readonly Listed[], { seqFrom, seqTo }: Refill): boolean {
-  if (seqFrom === null && seqTo === null) return true;
   return listed.some(({ trade }) => {
     const edges = [trade.seq, startOf(trade)];
     return edges.some((edge) => edge === seqFrom || edge === seqTo);

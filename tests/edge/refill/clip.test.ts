@@ -104,6 +104,13 @@ describe("the day's beginning", () => {
     }
   });
 
+  it("has no figure from a listing that does not show what is stored, or shows nothing", () => {
+    for (const shown of [[], [past(110, 10), past(127, 17)]]) {
+      const clipped = clipToGap(head, listing(shown, { isWhole: true }));
+      expect(clipped).toMatchObject({ outcome: "missing", seqFirst: null, trades: [] });
+    }
+  });
+
   it("of a later chain is no beginning that a listing shows", () => {
     const clipped = clipToGap({ ...head, chain: 1 }, listing(day, { isWhole: true }));
     expect(clipped).toMatchObject({ outcome: "partial", seqFirst: null });
