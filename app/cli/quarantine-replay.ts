@@ -1,5 +1,6 @@
 // Reads again what quarantine holds, after a fix: rows -> decoder -> sequencer -> tables, source by source, in
 // the order of receipt. Nothing here knows of a broker or of SQL; it only brings the two together.
+import { randomUUID } from "node:crypto";
 import type pg from "pg";
 import { RejectReader } from "../edge/feed/replay/rejects.ts";
 import type { FrameDecoder } from "../edge/feed/replay/rejects.ts";
@@ -67,7 +68,7 @@ export async function replayQuarantine(
   let done = 0;
   for (const [name, ids] of todo) {
     const reader = new RejectReader(name, market, decoderOf?.(name));
-    const rereading = new Rereading(pool, name);
+    const rereading = new Rereading(pool, name, randomUUID);
     for (let at = 0; at < ids.length; at += CHUNK) {
       const chunk = ids.slice(at, at + CHUNK);
       const verdicts = await rereading.read(chunk, async (rows, positions) => {

@@ -2,7 +2,6 @@
 // is stored and marked in one transaction, so that a second reading, or one that was killed, finds either
 // both or neither.
 import assert from "node:assert/strict";
-import { randomUUID } from "node:crypto";
 import type pg from "pg";
 import { decodeBatch, encodeBatch } from "../shared/batch.ts";
 import type { Rows } from "../shared/batch.ts";
@@ -126,12 +125,16 @@ const LIMITS = { rowsMax: Infinity, rawBytesMax: Infinity };
 export class Rereading {
   readonly #pool: pg.Pool;
   readonly #source: string;
-  readonly #from: Sender = { edge: "replay", holder: randomUUID() };
+  readonly #mint: () => string;
+  readonly #from: Sender;
   readonly #streams = new Map<TableOfRow, { id: string; number: number }>();
 
-  constructor(pool: pg.Pool, source: string) {
+  /** `mint` makes UUIDs: for the holder, and for each stream. */
+  constructor(pool: pg.Pool, source: string, mint: () => string) {
     this.#pool = pool;
     this.#source = source;
+    this.#mint = mint;
+    this.#from = { edge: "replay", holder: mint() };
   }
 
   /**
@@ -187,7 +190,7 @@ export class Rereading {
   }
 
   #streamOf(table: TableOfRow): { id: string; number: number } {
-    const known = this.#streams.get(table) ?? { id: randomUUID(), number: 1 };
+    const known = this.#streams.get(table) ?? { id: this.#mint(), number: 1 };
     this.#streams.set(table, known);
     return known;
   }

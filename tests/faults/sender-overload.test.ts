@@ -4,12 +4,12 @@ import { randomBytes } from "node:crypto";
 import { statSync } from "node:fs";
 import pg from "pg";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
-import { createDatabase } from "../../support/database.ts";
-import type { TestDatabase } from "../../support/database.ts";
-import { startTestHub, until } from "../../support/hub.ts";
-import type { TestHub } from "../../support/hub.ts";
-import { expectOnce, startPusher } from "../../support/pusher.ts";
-import { SmallDisk } from "../../support/small-disk.ts";
+import { createDatabase } from "../support/database.ts";
+import type { TestDatabase } from "../support/database.ts";
+import { startTestHub, until } from "../support/hub.ts";
+import type { TestHub } from "../support/hub.ts";
+import { expectOnce, startPusher } from "../support/pusher.ts";
+import { SmallDisk } from "../support/small-disk.ts";
 
 type Pusher = Awaited<ReturnType<typeof startPusher>>;
 
