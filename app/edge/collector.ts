@@ -39,6 +39,8 @@ export interface CollectorOptions {
   /** Asks the broker for what is missing; without one the hub hands out nothing. */
   refiller?: Refiller;
   ask: (account: string, holder: string, wish: Wish) => Promise<Standing>;
+  /** True for a holder whose process is known to be dead, and its socket with it. */
+  isDead?: (holder: string) => boolean;
   outbox: Outbox;
   clock: Clock;
   market: MarketClock;
@@ -206,13 +208,27 @@ export class Collector {
   }
 
   #wait({ lease }: Standing): void {
-    const { state } = lease;
+    const { state, holder } = lease;
+    if (holder && this.#options.isDead?.(holder)) void this.#bury(holder);
     if (this.#state.name !== "claiming" || this.#state.told === state) return;
     this.#tell(state, lease.epoch ?? 0);
     if (state === "held") this.#alarm("LEASE_HELD", `edge ${lease.edge ?? "unknown"} holds it`);
     if (state === "unknown") this.#alarm("LEASE_UNKNOWN", "the hub has no such account");
     if (state === "ineligible") this.#alarm("LEASE_INELIGIBLE", "it is placed at other edges");
     this.#state = { name: "claiming", told: state };
+  }
+
+  /** Gives back what a process left behind that died here: nobody has to wait for its silence. */
+  async #bury(holder: string): Promise<void> {
+    const { account, ask } = this.#options;
+    // With it, the hub would take our own sessions for the dead one's.
+    if (this.#sessions.told().length > 0) return;
+    try {
+      await ask(account, holder, "release");
+      this.#tell("buried", 0);
+    } catch (error) {
+      if (!(error instanceof TickhubError)) throw error;
+    }
   }
 
   async #begin(epoch: number, asked: Moment, standing: Standing): Promise<void> {

@@ -14,6 +14,7 @@ import type { Ledger } from "../shared/tick.ts";
 import { openBroker } from "./broker.ts";
 import { Collector } from "./collector.ts";
 import type { FeedSink } from "./feed/feed.ts";
+import { HostLock } from "./host-lock.ts";
 import { LedgerWatch } from "./ledger-watch.ts";
 import type { OutboxEvent } from "./outbox/events.ts";
 import { Outbox, OUTBOX_DEFAULTS } from "./outbox/outbox.ts";
@@ -91,8 +92,14 @@ export async function startEdge(options: EdgeOptions): Promise<Edge> {
     clock,
     emit: reporter.emit,
   });
+  const locks = new Map<string, HostLock>();
+  for (const { account } of options.accounts) {
+    const lock = await HostLock.take(lockName(account, options.hubUrl));
+    if (lock) locks.set(account, lock);
+  }
   const collectors = options.accounts.map(({ account, appKey, secret }) => {
-    const holder = randomUUID();
+    const lock = locks.get(account);
+    const holder = lock?.mint() ?? randomUUID();
     sender.addHolder(account, holder);
     const { broker, restUrl, wsUrl } = options;
     const shared = { clock, market, emit: reporter.emit };
@@ -105,6 +112,7 @@ export async function startEdge(options: EdgeOptions): Promise<Edge> {
       refiller: new Refiller({ account, history, outbox, ...shared }),
       ...(options.keepFrame ? { keepFrame: options.keepFrame(account) } : {}),
       ask: (name, holderId, wish) => ask(name, holderId, wish),
+      isDead: (other) => other !== holder && (lock?.hasMade(other) ?? false),
       outbox,
       clock,
       market,
@@ -160,12 +168,18 @@ export async function startEdge(options: EdgeOptions): Promise<Edge> {
       const last = report();
       await sender.stop();
       await server.close();
+      await Promise.all([...locks.values()].map((lock) => lock.release()));
       return last;
     },
   };
 }
 
 const LEDGER_LOOK_MS = 1_000;
+/** Who collects for two hubs on one host has two leases of the account. */
+export function lockName(account: string, hubUrl: string): string {
+  return `${account} at ${URL.parse(hubUrl)?.host ?? ""}`;
+}
+
 /** A hub that is away does not hold up our end; it finds the dead link by itself. */
 const RELEASE_MS = 2_000;
 

@@ -117,6 +117,33 @@ describe("a collector", () => {
     expect(wishes).toEqual(["claim", "claim", "hold"]);
   });
 
+  it("gives back in its name what a process held that died on this host, then claims as before", async () => {
+    const asked: string[] = [];
+    const dead = randomUUID();
+    let isBuried = false;
+    collector = new Collector({
+      account: "kis:1",
+      holder: "me",
+      createFeed: (sink) => (feed = new FakeFeed(sink)),
+      isDead: (holder) => holder === dead,
+      ask: (_account, holder, wish) => {
+        asked.push(`${holder === dead ? "dead" : holder} ${wish}`);
+        if (holder === dead) isBuried = true;
+        const lease = { state: "waiting" as const, epoch: 3, holder: isBuried ? null : dead };
+        return Promise.resolve(asked.length < 4 ? standing("waiting", { lease }) : granted());
+      },
+      ...{ outbox, clock, market: (wallMs: number) => wallMs },
+      emit: (event) => events.push(event),
+    });
+    collector.start();
+    for (let i = 0; i < 4; i++) await beat();
+    expect(asked).toEqual(["me claim", "dead release", "me claim", "me claim", "me hold"]);
+    expect(feed.told).toEqual(["start 1"]);
+    expect(events).toContainEqual(
+      expect.objectContaining({ event: "lease_moved", state: "buried" }),
+    );
+  });
+
   it("says once that another edge holds the account, or that the hub does not know it", async () => {
     answer = () => standing("held", { lease: { state: "held", edge: "home" } });
     collector.start();
