@@ -14,7 +14,7 @@ import type { Figure, Interval } from "./timeline.ts";
 export type Queryable = Pick<pg.Pool, "query">;
 
 /** A day is read in slices: neither side holds more of it at once, and the event loop breathes in between. */
-const SLICE_MS = 5 * 60_000;
+const SLICE_MS = 15 * 60_000;
 /** A market day anywhere lies within these hours of its date's midnight UTC. */
 const DAY_HOURS = { before: 12, after: 36 };
 
@@ -60,8 +60,10 @@ export async function readDayTrades(
   take: (trade: LedgerTrade) => void,
 ): Promise<number> {
   let count = 0;
-  const { fromMs, toMs } = widestDay(day);
-  for (let atMs = fromMs; atMs < toMs; atMs += SLICE_MS) {
+  let { fromMs: atMs } = widestDay(day);
+  const { toMs } = widestDay(day);
+  for (let isIdle = true; atMs < toMs; atMs += SLICE_MS) {
+    if (isIdle) atMs = await nextTradeMs(db, atMs, toMs);
     const { rows } = await db.query<TradeGroup>(
       `select venue, symbol, chain, ${PACKED} as packed from public.trade
         where source = $1 and day = ${dateOf("$2")} and ts >= $3 and ts < $4
@@ -72,8 +74,18 @@ export async function readDayTrades(
       for (const trade of tradesOf(group)) take(trade);
       count += group.packed.length / PACKED_BYTES;
     }
+    isIdle = rows.length === 0;
   }
   return count;
+}
+
+/** Exchange time of the first trade of any source from `atMs` on; `toMs` where none is before. */
+async function nextTradeMs(db: Queryable, atMs: number, toMs: number): Promise<number> {
+  const { rows } = await db.query<{ nextMs: number | null }>(
+    `select ${ms("min(ts)")} as "nextMs" from public.trade where ts >= $1 and ts < $2`,
+    [new Date(atMs), new Date(toMs)],
+  );
+  return rows[0]?.nextMs ?? toMs;
 }
 
 /** A stream of trades that has gone on. */

@@ -130,20 +130,25 @@ export class CoverageKeeper {
   /** One look at everything. Returns whether there is more to read at once. */
   async #pass(): Promise<boolean> {
     const { pool, clock } = this.#options;
-    // In this order: what an edge says to be stored, or to have refilled, is among the rows read after it.
+    // In this order: what an edge says to be stored or to have refilled, and what a recording declares to
+    // hold, is among the rows read after it.
     const drained = await evidence.readDrained(pool);
     const gaps = await evidence.readOpenGaps(pool);
     this.#assigned = await evidence.readAssigned(pool);
     await this.#openToday();
+    const known = new Set(this.#days.values());
+    await this.#hear(known);
     const news = await this.#read();
     for (const { source, day, ...row } of gaps) {
       const isKnown = this.#days.has(`${source}/${day}`);
       if (isKnown || row.outcome !== null) (await this.#day(source, day)).setGap(row);
     }
-    await this.#hear();
+    await this.#hear(new Set(this.#days.values()).difference(known));
     await this.#refresh(gaps.some(({ outcome }) => outcome !== null));
     const isLate = clock.monoMs() - this.#writtenMs > WRITE_MS_MAX;
-    if (!news.isMore || isLate) await this.#write(news, drained);
+    // While there is more to read, a hole may be nothing but rows that were not read yet.
+    const judged = news.isMore ? new Set<OpenDay>() : known;
+    if (!news.isMore || isLate) await this.#write(news, drained, judged);
     return news.isMore;
   }
 
@@ -181,11 +186,12 @@ export class CoverageKeeper {
   }
 
   /** Sessions and recordings: cheap to ask for, and what a killed edge is known by. */
-  async #hear(): Promise<void> {
+  async #hear(days: ReadonlySet<OpenDay>): Promise<void> {
+    if (days.size === 0) return;
     const { pool, market } = this.#options;
     const nowMs = this.#nowMs();
     const recorded = await evidence.readRecorded(pool);
-    const byDay = Map.groupBy(this.#days.values(), ({ ledger }) => ledger.day);
+    const byDay = Map.groupBy(days, ({ ledger }) => ledger.day);
     for (const [day, opens] of byDay) {
       const sources = opens.map(({ ledger }) => ledger.source);
       const sessions = await evidence.readSessions(pool, sources, evidence.widestDay(day));
@@ -206,7 +212,12 @@ export class CoverageKeeper {
     for (const open of this.#days.values()) await open.refresh(pool, market);
   }
 
-  async #write(news: News, drained: ReadonlyMap<string, number>): Promise<void> {
+  /** Days that are not `judged` are looked at again: what was read of them may not be all yet. */
+  async #write(
+    news: News,
+    drained: ReadonlyMap<string, number>,
+    judged: ReadonlySet<OpenDay>,
+  ): Promise<void> {
     const { pool, clock, emit } = this.#options;
     const [nowMs, monoMs] = [this.#nowMs(), clock.monoMs()];
     const looks = [...this.#days.values()].map((open) => {
@@ -218,8 +229,7 @@ export class CoverageKeeper {
       await inTransaction(pool, async (client) => {
         for (const { open, symbols } of looks) {
           const drainedMs = drained.get(open.ledger.source) ?? Infinity;
-          // While there is more to read, a hole may be nothing but rows that were not read yet.
-          if (!news.isMore)
+          if (judged.has(open))
             await judgeDay(client, open, symbols, { nowMs, monoMs, drainedMs }, findings);
           await writeDay(client, open, symbols, nowMs);
         }
@@ -234,6 +244,7 @@ export class CoverageKeeper {
     }
     this.#writtenMs = monoMs;
     for (const { open, isWhole, symbols } of looks) {
+      if (!judged.has(open)) continue;
       open.looked(symbols);
       if (isWhole) open.lookedMs = monoMs;
     }
