@@ -194,6 +194,27 @@ describe("the ledger of coverage", () => {
     expect(await rig.intervals(source, "A")).toContain("09:00:00 09:50:29 verified");
   });
 
+  test("a killed edge's window that was explained says nothing of volume that is missing later", async () => {
+    await rig.assign(source, "A");
+    const killed = new TestEdge(rig, source);
+    await killed.beat([alive(85_000, 95_000)]);
+    await killed.trades(steady("A", 94_950, 6, 0));
+    await rig.pass(1);
+    const next = new TestEdge(rig, source);
+    await next.beat([alive(95_020, 95_100)]);
+    await rig.pass(1);
+    await next.trades(steady("A", 95_025, 5, 60));
+    await rig.pass(1);
+    const tail = "trade tail KILLED 60..? explained 09:49:55-09:50:20";
+    expect(await rig.gaps(source)).toContain(tail);
+    // Two seconds more, and fifty shares.
+    await next.trades(steady("A", 95_032, 28, 160));
+    await rig.pass(4);
+    const trades = (await rig.gaps(source)).filter((line) => line.startsWith("trade"));
+    expect(trades).toContain("trade hole VOLUME_STEP 110..160 suspected 09:50:29-09:50:32");
+    expect(await rig.intervals(source, "A")).toContain("09:50:29 09:50:33 suspected");
+  });
+
   test("an edge killed before it had stored a book takes the books of its whole session along", async () => {
     await rig.assign(source, "A");
     const killed = new TestEdge(rig, source);

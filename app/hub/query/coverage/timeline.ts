@@ -251,13 +251,22 @@ function ofMissing(missing: Missing, gaps: readonly Gap[]): Interval {
 
 /** The row that speaks for `missing`: its own, or that of a gap of which it is what is left. */
 export function gapOf<G extends Gap>(missing: Missing, gaps: readonly G[]): G | undefined {
-  const around = gaps.filter((gap) => {
-    if (gap.kind === "time" || gap.chain !== missing.chain) return false;
-    const isFrom = gap.kind === "head" || (gap.seqFrom ?? Infinity) <= missing.seqFrom;
-    const isTo = gap.kind === "tail" || (gap.seqTo ?? -Infinity) >= missing.seqTo;
-    return isFrom && isTo && gap.state !== "refilled";
-  });
+  const around = gaps.filter((gap) => gap.state !== "refilled" && isAround(gap, missing));
   return around.find(({ state }) => !isFinal(state)) ?? around.at(-1);
+}
+
+/**
+ * Of an end whose other side nobody knew: what lies in its time. Where that end was explained, trades go on
+ * from it, or the broker showed none: that says nothing of volume that is missing further on.
+ */
+function isAround({ kind, chain, state, ...gap }: Gap, missing: Missing): boolean {
+  if (kind === "time" || chain !== missing.chain) return false;
+  const [from, to] = [gap.seqFrom ?? Infinity, gap.seqTo ?? -Infinity];
+  const isExplained = state === "explained";
+  if (kind === "head") return isExplained ? to === missing.seqTo : to >= missing.seqTo;
+  if (kind === "hole") return from <= missing.seqFrom && missing.seqTo <= to;
+  const isFrom = isExplained ? from === missing.seqFrom : from <= missing.seqFrom;
+  return isFrom && missing.fromMs <= gap.toMs;
 }
 
 function stateOf({ state }: Gap): CoverageState {
