@@ -2,18 +2,32 @@
 // have been granted the account: a gap, and a declared one. Here the hub is away for a real minute.
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, expect, it } from "vitest";
+import { eventually } from "../support/stack.ts";
 import { OutageCell } from "./support/outage-cell.ts";
 import { onDatabase, OwnPostgres } from "./support/own-postgres.ts";
 import { printTable } from "./support/table.ts";
 
 const OUTAGE_MS = 60_000;
 const TTL_MS = 3_000;
+const DECLARED_MS_MAX = 5_000;
 
 let server: OwnPostgres;
 beforeAll(async () => {
   server = await OwnPostgres.start();
 });
 afterAll(() => server.remove());
+
+/** Symbols of whose books a gap over most of the outage is declared. */
+async function booksDeclared(cell: OutageCell): Promise<number> {
+  return await onDatabase(cell.databaseUrl, async (client) => {
+    const { rows } = await client.query<{ n: number }>(
+      `select count(distinct symbol)::int as n from gap
+        where channel = 'book' and to_at - from_at > $1 * interval '1 ms'`,
+      [OUTAGE_MS - TTL_MS - 2_000],
+    );
+    return rows[0]!.n;
+  });
+}
 
 it("a failover lease ends with its time; what was captured before is stored, the rest is declared", async () => {
   const cell = await OutageCell.open(server, {
@@ -43,6 +57,12 @@ it("a failover lease ends with its time; what was captured before is stored, the
 
     await cell.startHub();
     await cell.until("a new lease", 30_000, ({ lease }) => lease === "holding");
+    const returnedMs = performance.now();
+    await eventually(6 * DECLARED_MS_MAX, "a gap of every symbol's books", async () => {
+      return (await booksDeclared(cell)) === cell.symbols;
+    });
+    const declaredMs = performance.now() - returnedMs;
+    expect(declaredMs).toBeLessThanOrEqual(DECLARED_MS_MAX);
     await cell.flow(1_000);
     await cell.edge.order({ do: "endMarket" });
     const last = await cell.until("an empty outbox", 60_000, ({ ledger }) => ledger.held === 0);
@@ -72,8 +92,19 @@ it("a failover lease ends with its time; what was captured before is stored, the
     expect(silentMs).toBeGreaterThan(OUTAGE_MS - TTL_MS - 2_000);
     printTable(
       "Failover: the hub is away for a real minute",
-      ["made", "rows in SQL", "quarantined", "went on for ms", "silent for ms"],
-      [[...[made, rows, last.ledger.quarantined, Math.round(wentOnMs), silentMs]]],
+      ["made", "rows in SQL", "quarantined", "went on for ms", "silent for ms", "declared in ms"],
+      [
+        [
+          ...[
+            made,
+            rows,
+            last.ledger.quarantined,
+            Math.round(wentOnMs),
+            silentMs,
+            Math.round(declaredMs),
+          ],
+        ],
+      ],
     );
   } finally {
     await cell.close();

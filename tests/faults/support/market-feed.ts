@@ -19,6 +19,8 @@ export interface Made {
   totals: number;
 }
 
+/** The name of its one socket. */
+const LINE = "market";
 const BEAT_MS = 20;
 /** How long fast-forwarding keeps the process to itself before sockets and timers have their turn. */
 const TURN_MS = 10;
@@ -58,6 +60,7 @@ export class MarketFeed implements Feed {
     const sinceMs = this.#options.clock.nowMs();
     this.#skipTo(sinceMs);
     this.#state = { name: "live", sinceMs, registrations: plan.length };
+    this.#options.sink.moved?.(LINE, "live", null);
     this.#beat = setInterval(() => {
       if (!this.#isSkipping) this.#pump();
     }, BEAT_MS);
@@ -75,6 +78,7 @@ export class MarketFeed implements Feed {
   destroy(): void {
     clearInterval(this.#beat);
     this.#state = { name: "idle" };
+    this.#options.sink.moved?.(LINE, "unplanned", null);
   }
 
   state(): FeedState {
@@ -115,6 +119,7 @@ export class MarketFeed implements Feed {
     for (const tick of ticks) this.#count(tick);
     this.#lastFrameMs = nowMs;
     this.#options.sink.ticks(ticks);
+    this.#options.sink.heard?.(LINE, nowMs);
   }
 
   #skipTo(nowMs: number): void {

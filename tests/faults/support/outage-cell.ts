@@ -33,6 +33,7 @@ export class OutageCell {
   readonly server: OwnPostgres;
   readonly database: string;
   readonly databaseUrl: string;
+  readonly symbols = SYMBOLS;
   hub!: Child;
   proxy!: FaultProxy;
   edge!: EdgeProcess;
