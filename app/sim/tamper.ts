@@ -121,7 +121,9 @@ export class Tamper {
 
   #strikes(rule: Rule, { instrument: { code } }: MarketTrade, place: Place): boolean {
     const { fault, run } = rule;
-    if (run.left > 0 && run.code === code) {
+    if (run.left > 0) {
+      // One run at a time, or none would be as long as it was told to be.
+      if (run.code !== code) return false;
       run.left -= 1;
       return true;
     }

@@ -74,6 +74,23 @@ const omittedOf = (code: string) =>
 const without = (all: readonly number[], some: readonly number[]) =>
   all.filter((one) => !some.includes(one));
 
+/** Trades of a market, without anybody who listens. */
+function printed(count: number): MarketTrade[] {
+  const market = generateMarket({
+    seed: 5,
+    ratePerSecond: 400,
+    symbols: 3,
+    us: false,
+    openingMs: 0,
+  });
+  const trades: MarketTrade[] = [];
+  for (const event of market.play(Date.parse("2026-11-23T09:00:00+09:00"))) {
+    if (event.kind === "trade") trades.push(event);
+    if (trades.length === count) break;
+  }
+  return trades;
+}
+
 describe("a lost trade", () => {
   test("is not said by that broker, and the volume goes on: the record of it is the difference", async () => {
     const { heard, truth, play } = await start();
@@ -108,18 +125,7 @@ describe("a lost trade", () => {
   });
 
   test("is chosen the same way by the same seed, at random distances", () => {
-    const market = generateMarket({
-      seed: 5,
-      ratePerSecond: 400,
-      symbols: 3,
-      us: false,
-      openingMs: 0,
-    });
-    const trades: MarketTrade[] = [];
-    for (const event of market.play(Date.parse("2026-11-23T09:00:00+09:00"))) {
-      if (event.kind === "trade") trades.push(event);
-      if (trades.length === 300) break;
-    }
+    const trades = printed(300);
     const chosen = (seed: number) => {
       const tamper = new Tamper("kis", new History(1_000), []);
       tamper.set(lose({ count: 20, every: 5, seed }));
@@ -131,6 +137,23 @@ describe("a lost trade", () => {
     expect(chosen(11)).toHaveLength(20);
     const distances = new Set(chosen(11).map((place, i, all) => place - (all[i - 1] ?? 0)));
     expect(distances.size).toBeGreaterThan(3);
+  });
+
+  test("takes its neighbours with it, each time as many as told", () => {
+    const trades = printed(400);
+    const tamper = new Tamper("kis", new History(1_000), []);
+    tamper.set(lose({ count: 10, every: 3, run: 4 }));
+    const lost = trades.filter((trade) => tamper.pass(trade).length === 0);
+    expect(lost).toHaveLength(40);
+    for (let i = 0; i < lost.length; i += 4) {
+      const [first, ...rest] = lost.slice(i, i + 4);
+      let end = first!.cumVolume;
+      for (const one of rest) {
+        expect(one.instrument).toBe(first!.instrument);
+        expect(one.cumVolume - one.size).toBe(end);
+        end = one.cumVolume;
+      }
+    }
   });
 
   test("is on REST or not, as told, and a forgetful REST shows nothing of before", async () => {
