@@ -3,6 +3,7 @@
 // word on gaps and the broker's REST let it.
 import { Collector } from "../../app/edge/collector.ts";
 import type { FeedSink } from "../../app/edge/feed/feed.ts";
+import type { PastTrade } from "../../app/edge/feed/history.ts";
 import { Outbox, OUTBOX_DEFAULTS } from "../../app/edge/outbox/outbox.ts";
 import { GatewayTransport } from "../../app/edge/uplink/gateway-transport.ts";
 import { Sender } from "../../app/edge/uplink/sender.ts";
@@ -10,13 +11,12 @@ import { every, sleep, type Clock } from "../../app/shared/clock.ts";
 import { TickhubError } from "../../app/shared/errors.ts";
 import { HEARTBEAT } from "../../app/shared/heartbeat.ts";
 import type { Trade } from "../../app/shared/tick.ts";
-import { NO_COUNT, NO_PRICE } from "../../app/shared/tick.ts";
+import { NO_COUNT } from "../../app/shared/tick.ts";
 import type { Wish } from "../../app/shared/gateway-protocol.ts";
 import { createVirtualFeed } from "./feed.ts";
 import type { Process } from "./host.ts";
 import type { Captured } from "./laws.ts";
-import type { Print } from "./market.ts";
-import { clipToGap, type Gap } from "./refill.ts";
+import { type Gap, tradesFor } from "./refill.ts";
 import type { World } from "./world.ts";
 
 /** Shorter than production's, as all times of a run are. */
@@ -183,10 +183,10 @@ export class EdgeProcess {
   #refillGap(gap: Gap): void {
     const name = `${gap.account} ${gap.symbol} ${gap.seqFrom} ${gap.seqTo}`;
     const rest = this.#world.broker.rest(gap.account, gap.symbol, gap.seqFrom, gap.seqTo);
-    const rows = this.#world.plant.unclippedRefill ? rest : clipToGap(rest, gap);
+    const rows = tradesFor(gap, rest, this.#world.plant.unclippedRefill ?? false);
     this.process.host.timeline.note(`${this.process.name} refills ${name}: ${rows.length}`);
     const edgeRecvMs = this.process.clock.nowMs();
-    this.#sinks.get(gap.account)?.ticks(rows.map((print) => tradeOf(print, edgeRecvMs)));
+    this.#sinks.get(gap.account)?.ticks(rows.map((past) => tradeOf(gap, past, edgeRecvMs)));
   }
 }
 
@@ -212,13 +212,12 @@ function trimmingInFlight(outbox: Outbox, settle: Outbox["settle"]): Outbox {
   return outbox;
 }
 
-function tradeOf(print: Print, edgeRecvMs: number): Trade {
-  const { symbol, seq, size, price, restTsMs } = print;
-  const iso = new Date(restTsMs + 9 * 3_600_000).toISOString();
+function tradeOf({ symbol }: Gap, past: PastTrade, edgeRecvMs: number): Trade {
+  const iso = new Date(past.exchangeMs + 9 * 3_600_000).toISOString();
+  const day = Number(iso.slice(0, 10).replaceAll("-", ""));
   return {
-    ...{ kind: "trade", symbol, venue: "KRX", exchangeMs: restTsMs, seq, size, price },
-    ...{ day: Number(iso.slice(0, 10).replaceAll("-", "")), edgeRecvMs, capture: 0, chain: 0 },
-    ...{ extra: null, side: 0, session: 2, ask: NO_PRICE, bid: NO_PRICE },
-    ...{ sellCount: NO_COUNT, buyCount: NO_COUNT },
+    ...past,
+    ...{ kind: "trade", symbol, venue: "KRX", day, edgeRecvMs, capture: 0, chain: 0 },
+    ...{ extra: null, session: 2, sellCount: NO_COUNT, buyCount: NO_COUNT },
   };
 }

@@ -177,7 +177,8 @@ export class Laws {
       for (let i = 1; i < rows.length; i++) {
         const seqFrom = rows[i - 1]!.seq;
         const seqTo = rows[i]!.seq - rows[i]!.size;
-        if (seqTo > seqFrom) gaps.push({ account, symbol, seqFrom, seqTo });
+        const [fromMs, toMs] = [rows[i - 1]!.tsMs, rows[i]!.tsMs];
+        if (seqTo > seqFrom) gaps.push({ account, symbol, seqFrom, seqTo, fromMs, toMs });
       }
     }
     return gaps;

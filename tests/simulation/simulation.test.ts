@@ -9,6 +9,8 @@ import { addUp, totalsLine } from "./totals.ts";
 vi.mock("ws", () => import("./sockets.ts"));
 
 const SEEDS = 30;
+/** Of each test: they take seconds on two cores that have nothing else to do. */
+vi.setConfig({ testTimeout: 300_000 });
 
 it(`${SEEDS} seeds with every fault there is: nothing lost, nothing twice, one socket an account`, async () => {
   const results = [];

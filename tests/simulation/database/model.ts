@@ -3,7 +3,8 @@
 // compares both on random schedules. Statements are generators: they stop where the real ones can wait.
 import { countStatuses, readBooks, readTrades, type TradeRow } from "./copied.ts";
 import { Locks } from "./locks.ts";
-import { type BatchRow, type Lease, type Stream, Tables, Transaction } from "./tables.ts";
+import { type Asking, LeaseFunctions } from "./leases.ts";
+import { type BatchRow, type Stream, Tables, Transaction } from "./tables.ts";
 
 /** Where a statement stops: until a lock is its own, or for a moment in which others run. */
 export type Stop = "blocked" | "pause";
@@ -50,24 +51,13 @@ export interface Refused {
   capture: number;
 }
 
-export type Wish = "claim" | "hold" | "release" | "report";
-
-export interface Asking {
-  account: string;
-  holder: string;
-  edge: string;
-  wish: Wish;
-  /** Of the assignment that the asking feed runs. */
-  assignmentEpoch: number | undefined;
-}
-
 const TRADE_TABLE = 1;
 const QUARANTINE_TABLE = 4;
 
 export class ModelDatabase {
   readonly tables = new Tables();
+  readonly #leases: LeaseFunctions;
   readonly #locks = new Locks();
-  readonly #nowMs: () => number;
   readonly #plant: DatabasePlant;
   #transactions = 0;
   #streams = 0;
@@ -80,7 +70,12 @@ export class ModelDatabase {
 
   /** `nowMs` is the server's wall clock. */
   constructor(nowMs: () => number, plant: DatabasePlant = {}) {
-    this.#nowMs = nowMs;
+    this.#leases = new LeaseFunctions({
+      tables: this.tables,
+      lock: (tx, name, mode) => this.#lock(tx, name, mode),
+      nowMs,
+      startedMs: () => this.startedMs,
+    });
     this.#plant = plant;
   }
 
@@ -343,161 +338,10 @@ export class ModelDatabase {
     });
   }
 
-  *whereAmI(tx: Transaction, asking: Asking): Running<object> {
-    const { account, holder, edge, wish } = asking;
-    const l = this.#lease(tx, account);
-    if (wish === "claim" && l && l.holder !== holder && this.#waitMs(l, edge) === 0) {
-      yield "pause";
-      yield* this.#lock(tx, `account ${account}`, "exclusive");
-      yield* this.#grant(tx, asking);
-    } else if (wish === "release") yield* this.#release(tx, asking);
-    else if (wish === "claim" || wish === "hold") yield* this.#hear(tx, asking);
-    return this.#standing(tx, asking);
+  /** The lease's question: migrations/0003 and 0007, without what the hub keeps of sockets and refills. */
+  whereAmI(tx: Transaction, asking: Asking): Running<object> {
+    return this.#leases.whereAmI(tx, asking);
   }
-
-  *#grant(tx: Transaction, { account, holder, edge }: Asking): Running<void> {
-    const l = yield* this.#leaseForUpdate(tx, account, () => true);
-    if (!l || l.holder === holder || this.#waitMs(l, edge) !== 0) return;
-    const nowMs = this.#nowMs();
-    const place = this.tables.placements.get(account);
-    this.#endEpochs(tx, account, nowMs);
-    const mode = (place?.sites.length ?? 0) > 1 ? "failover" : "exclusive";
-    const ttlMs = place?.ttlMs ?? l.ttlMs;
-    const granted = {
-      holder,
-      edge,
-      releasedMs: null,
-      grantedMs: nowMs,
-      seenMs: nowMs,
-      mode,
-      ttlMs,
-    };
-    tx.leases.set(account, { ...l, ...granted } as Lease);
-    this.#beginEpoch(tx, account);
-  }
-
-  *#release(tx: Transaction, { account, holder }: Asking): Running<void> {
-    const l = yield* this.#leaseForUpdate(tx, account, (one) => one.holder === holder);
-    if (!l) return;
-    const nowMs = this.#nowMs();
-    tx.leases.set(account, { ...l, holder: null, releasedMs: nowMs, seenMs: nowMs });
-    this.#endEpochs(tx, account, nowMs + l.quietMs);
-  }
-
-  *#hear(tx: Transaction, { account, holder }: Asking): Running<void> {
-    const l = yield* this.#leaseForUpdate(tx, account, (one) => one.holder === holder);
-    if (!l) return;
-    tx.leases.set(account, { ...l, seenMs: this.#nowMs() });
-    if (l.assignedEpoch !== l.planEpoch) this.#beginEpoch(tx, account);
-  }
-
-  #standing(tx: Transaction, { account, holder, edge, wish, assignmentEpoch }: Asking): object {
-    const l = this.#lease(tx, account);
-    const waitMs = l ? this.#waitMs(l, edge) : null;
-    const state = this.#standingOf(l, waitMs, holder, edge, wish);
-    const isGranted = state === "granted";
-    const isNews = wish === "claim" || assignmentEpoch !== l?.planEpoch;
-    return {
-      system: "7000000000000000001",
-      nowMs: this.#nowMs(),
-      lease: {
-        state,
-        epoch: l?.epoch ?? null,
-        holder: l?.holder ?? null,
-        edge: l?.edge ?? null,
-        waitMs: state === "waiting" ? waitMs : null,
-        mode: l?.mode ?? null,
-        silenceMs: l ? silenceMs(l) : null,
-        validMs: l?.mode === "failover" ? l.ttlMs : null,
-      },
-      ...(isGranted ? { assignmentEpoch: l!.planEpoch } : {}),
-      ...(isGranted && isNews ? { assignment: this.tables.assignments.get(account) ?? [] } : {}),
-      ...(isGranted && wish === "claim" ? { positions: this.#positions(account) } : {}),
-    };
-  }
-
-  #standingOf(
-    l: Lease | undefined,
-    waitMs: number | null,
-    holder: string,
-    edge: string,
-    wish: Wish,
-  ): string {
-    if (!l) return "unknown";
-    if (l.holder === holder) return "granted";
-    if (wish === "hold") return "lost";
-    if (wish === "release" || (wish === "report" && l.holder === null)) return "released";
-    if (!this.#mayHold(l.account, edge)) return "ineligible";
-    return waitMs === null ? "held" : "waiting";
-  }
-
-  #positions(account: string): object[] {
-    const symbols = (this.tables.assignments.get(account) ?? []).map(({ symbol }) => symbol);
-    return [...new Set(symbols)].flatMap((symbol) => {
-      const last = this.tables.latest.get(`${account}|${symbol}`);
-      if (!last) return [];
-      const { chain, seq, price, tsMs: exchangeMs } = last;
-      const at = new Date(Date.UTC(2000, 0, 1 + last.day));
-      const day = 10_000 * at.getUTCFullYear() + 100 * (at.getUTCMonth() + 1) + at.getUTCDate();
-      return [{ symbol, venue: "KRX", day, chain, seq, price, exchangeMs }];
-    });
-  }
-
-  #lease(tx: Transaction, account: string): Lease | undefined {
-    return tx.leases.get(account) ?? this.tables.leases.get(account);
-  }
-
-  /** Finds by snapshot, waits for the row, and looks again, as an update in READ COMMITTED does. */
-  *#leaseForUpdate(
-    tx: Transaction,
-    account: string,
-    isWanted: (lease: Lease) => boolean,
-  ): Running<Lease | undefined> {
-    const seen = this.#lease(tx, account);
-    if (!seen || !isWanted(seen)) return undefined;
-    yield* this.#lock(tx, `lease ${account}`, "exclusive");
-    const now = this.#lease(tx, account);
-    return now && isWanted(now) ? now : undefined;
-  }
-
-  #endEpochs(tx: Transaction, account: string, endedMs: number): void {
-    const epochs = this.#epochs(tx, account);
-    tx.epochs.set(
-      account,
-      epochs.map((one) => (one.endedMs === null ? { ...one, endedMs } : one)),
-    );
-  }
-
-  #beginEpoch(tx: Transaction, account: string): void {
-    const l = this.#lease(tx, account)!;
-    const nowMs = this.#nowMs();
-    const epoch = Math.max(l.epoch + 1, Math.floor(nowMs / 1_000));
-    tx.leases.set(account, { ...l, epoch, assignedEpoch: l.planEpoch });
-    const begun = { epoch, holder: l.holder!, edge: l.edge!, grantedMs: nowMs, endedMs: null };
-    tx.epochs.set(account, [...this.#epochs(tx, account), begun]);
-  }
-
-  #epochs(tx: Transaction, account: string) {
-    return tx.epochs.get(account) ?? this.tables.epochs.get(account) ?? [];
-  }
-
-  #mayHold(account: string, edge: string): boolean {
-    return this.tables.placements.get(account)?.sites.includes(edge) ?? true;
-  }
-
-  /** lease_wait_ms: 0 = now, null = not at all. */
-  #waitMs(l: Lease, edge: string): number | null {
-    const nowMs = this.#nowMs();
-    if (!this.#mayHold(l.account, edge)) return null;
-    if (l.holder === null) return Math.max(0, (l.releasedMs ?? -Infinity) + l.quietMs - nowMs);
-    if (l.mode !== "failover" && l.edge !== edge) return null;
-    const heardMs = Math.max(l.seenMs ?? -Infinity, this.startedMs, this.tables.hubStartMs);
-    return Math.max(0, heardMs + silenceMs(l) + l.quietMs - nowMs);
-  }
-}
-
-function silenceMs(l: Lease): number {
-  return l.mode === "failover" ? Math.max(l.ttlMs, l.killGraceMs) : l.killGraceMs;
 }
 
 function sum(numbers: readonly number[]): number {
