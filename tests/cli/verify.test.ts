@@ -1,5 +1,6 @@
 // `tickhub verify` as it is run: exit codes, figures, and the spans it names.
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { Recording } from "../../app/cli/recording.ts";
 import type { VerifyReport } from "../../app/cli/verify.ts";
 import { systemClock } from "../../app/shared/clock.ts";
 import { kstMs } from "../../app/shared/market-time.ts";
@@ -23,12 +24,7 @@ afterAll(async () => {
 const verify = (...args: string[]) =>
   tickhub(["verify", ...args], { TICKHUB_DATABASE_URL: database.url });
 
-/** Stores what a source's tape holds, and what its broker says of the day. */
-async function store(
-  source: string,
-  trades: readonly Trade[],
-  whole: readonly Trade[],
-): Promise<void> {
+async function write(source: string, trades: readonly Trade[]): Promise<void> {
   const writer = new BatchWriter({
     pool: database.pool,
     clock: systemClock,
@@ -39,6 +35,15 @@ async function store(
   for (let at = 0; at < trades.length; at += 5_000) {
     await writer.write(stream.next(trades.slice(at, at + 5_000)), stream.from);
   }
+}
+
+/** Stores what a source's tape holds, and what its broker says of the day. */
+async function store(
+  source: string,
+  trades: readonly Trade[],
+  whole: readonly Trade[],
+): Promise<void> {
+  await write(source, trades);
   const times = whole.map(({ exchangeMs }) => exchangeMs);
   const fromMs = times.reduce((least, ms) => Math.min(least, ms));
   const toMs = times.reduce((most, ms) => Math.max(most, ms));
@@ -56,6 +61,20 @@ async function store(
        from jsonb_to_recordset($5) as f (symbol text, first bigint, final bigint)`,
     [source, whole[0]!.venue, String(whole[0]!.day), toMs / 1_000, JSON.stringify(ends)],
   );
+}
+
+/** Twenty trades after the open of 2026-11-25, one a second. */
+function newYorkTrades(): Trade[] {
+  const openMs = Date.parse("2026-11-25T09:30:00-05:00");
+  return Array.from({ length: 20 }, (_, i): Trade => {
+    const tsMs = openMs + i * 1_000;
+    return {
+      ...{ kind: "trade", symbol: "AAPL", venue: "NAS", exchangeMs: tsMs, day: 20261125 },
+      ...{ chain: 0, seq: (i + 1) * 5, size: 5, price: 200, side: 0, session: 0 },
+      ...{ ask: Number.NaN, bid: Number.NaN, sellCount: -1, buyCount: -1 },
+      ...{ edgeRecvMs: tsMs, capture: i + 1, extra: null },
+    };
+  });
 }
 
 describe("tickhub verify", () => {
@@ -76,22 +95,27 @@ describe("tickhub verify", () => {
   });
 
   test("names a US span in both times", async () => {
-    const openMs = Date.parse("2026-11-25T09:30:00-05:00");
-    const trades = Array.from({ length: 20 }, (_, i): Trade => {
-      const tsMs = openMs + i * 1_000;
-      return {
-        ...{ kind: "trade", symbol: "AAPL", venue: "NAS", exchangeMs: tsMs, day: 20261125 },
-        ...{ chain: 0, seq: (i + 1) * 5, size: 5, price: 200, side: 0, session: 0 },
-        ...{ ask: Number.NaN, bid: Number.NaN, sellCount: -1, buyCount: -1 },
-        ...{ edgeRecvMs: tsMs, capture: i + 1, extra: null },
-      };
-    });
+    const trades = newYorkTrades();
     const kept = trades.filter((_, i) => i !== 7 && i !== 8);
     await store("kis:9", kept, trades);
     const { code, stdout } = await verify("--date", "2026-11-25", "--source", "kis:9");
     expect(stdout).toContain(
       "kis:9 NAS:AAPL trade 23:30:06–23:30:10 KST (09:30:06–09:30:10 at NAS) · suspected · VOLUME_STEP · 10 shares missing",
     );
+    expect(code).toBe(1);
+  });
+
+  test("a tape that was replayed is complete when all of it is in the table, whatever its ends", async () => {
+    const trades = newYorkTrades().map((trade) => ({ ...trade, seq: trade.seq + 1_000 }));
+    await write("kis:8", trades);
+    const recording = new Recording();
+    for (const trade of trades) recording.note("kis:8", trade);
+    await recording.declare(database.pool, "sha256");
+    const args = ["--date", "2026-11-25", "--source", "kis:8"];
+    expect((await verify(...args)).code).toBe(0);
+    await database.pool.query("delete from trade where source = 'kis:8' and seq = $1", [1_100]);
+    const { code, stdout } = await verify(...args);
+    expect(stdout).toContain("suspected · VOLUME_STEP · 5 shares missing");
     expect(code).toBe(1);
   });
 
