@@ -86,7 +86,8 @@ describe.each(["gateway", "postgres"] as const)("over a %s uplink", (uplink) => 
     // One batch a cool-down of at least a quarter of a second, not one a heartbeat.
     if (uplink === "gateway") expect(refused() - before).toBeLessThan(10);
     const full = pusher.outbox.ledger();
-    expect(full.held).toBeGreaterThan(fullMs * 5);
+    expect(full.held).toBeGreaterThan(5_000);
+    // What found room in pages that stand half empty.
     expect(full.committed - committed).toBeLessThan(full.held);
     disk.free();
     await until(() => pusher.sender.status().breaker === "closed", "the breaker to close", 6_000);
