@@ -1,79 +1,17 @@
 // Outbox and sender against a real hub and a real PostgreSQL, with real faults in between. Whatever
 // breaks, in the end every row that was pushed is in the table once.
-import { randomUUID } from "node:crypto";
 import { chmod, mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import pg from "pg";
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
-import { Outbox, OUTBOX_DEFAULTS } from "../../../app/edge/outbox/outbox.ts";
-import { Sender } from "../../../app/edge/uplink/sender.ts";
 import { systemClock as clock } from "../../../app/shared/clock.ts";
-import type { Event } from "../../../app/shared/events.ts";
-import type { Wish } from "../../../app/shared/gateway-protocol.ts";
 import { startEmbedded } from "../../../app/store/embedded.ts";
 import { createDatabase } from "../../support/database.ts";
 import type { TestDatabase } from "../../support/database.ts";
 import { FaultProxy } from "../../support/fault-proxy.ts";
-import { startTestHub, TOKEN, trades, until } from "../../support/hub.ts";
+import { startTestHub, until } from "../../support/hub.ts";
 import type { TestHub } from "../../support/hub.ts";
-
-/** An edge that holds kis:1 and pushes 50 trades every 5 ms until told to stop. */
-async function startPusher(url: string) {
-  const outbox = new Outbox({ ...OUTBOX_DEFAULTS, bytesMax: 64e6, mintStream: randomUUID });
-  const events: Event[] = [];
-  const sender = new Sender({
-    ...{ url, edge: "kis", token: TOKEN, version: "t", bootId: "b", outbox, clock },
-    emit: (event) => events.push(event),
-  });
-  const holder = randomUUID();
-  const symbol = `P${holder.slice(0, 8)}`;
-  sender.addHolder("kis:1", holder);
-  sender.start();
-  const ask = (wish: Wish) =>
-    sender.ask({ account: "kis:1", holder, edge: "kis", wish, status: {} });
-  let epoch = 0;
-  await until(async () => {
-    const standing = await ask("claim").catch(() => null);
-    if (standing?.lease.state === "granted") epoch = standing.lease.epoch!;
-    return epoch > 0;
-  }, "a lease");
-  let pushed = 0;
-  const timer = setInterval(() => {
-    for (const row of trades(50, pushed * 10, { symbol }))
-      outbox.push("kis:1", epoch, row, clock.monoMs());
-    pushed += 50;
-  }, 5);
-  onTestFinished(() => clearInterval(timer));
-  return {
-    ...{ outbox, events, sender, symbol },
-    /** Lets some rows go through. */
-    async someRows() {
-      const { committed } = outbox.ledger();
-      await until(() => outbox.ledger().committed > committed + 300, "rows to flow");
-    },
-    /** Ends the market and sends what is left. Returns how many rows were pushed. */
-    async finish() {
-      clearInterval(timer);
-      await sender.drain(clock.monoMs() + 30_000);
-      await ask("release");
-      await sender.stop();
-      return pushed;
-    },
-  };
-}
-
-async function expectOnce(url: string, symbol: string, pushed: number): Promise<void> {
-  const client = new pg.Client({ connectionString: url });
-  await client.connect();
-  const { rows } = await client.query<{ n: number; seqs: number; quarantined: number }>(
-    `select count(*)::int as n, count(distinct seq)::int as seqs,
-            (select count(*)::int from quarantine) as quarantined from trade where symbol = $1`,
-    [symbol],
-  );
-  await client.end();
-  expect(rows[0]).toEqual({ n: pushed, seqs: pushed, quarantined: 0 });
-}
+import { expectOnce, startPusher } from "../../support/pusher.ts";
 
 describe("through the gateway", () => {
   let database: TestDatabase;
@@ -199,7 +137,7 @@ describe("straight into the database", () => {
       await pusher.someRows();
       await database.pool.query(
         `select pg_terminate_backend(pid) from pg_stat_activity
-         where application_name = 'tickhub-edge kis' and datname = current_database()`,
+         where datname = current_database() and application_name = 'tickhub-edge kis'`,
       );
       await pusher.someRows();
       proxy.reset();
