@@ -215,6 +215,29 @@ describe("the ledger of coverage", () => {
     expect(await rig.intervals(source, "A")).toContain("09:50:29 09:50:33 suspected");
   });
 
+  test("a killed edge's window is not proven by a symbol whose first trade came at its end", async () => {
+    for (const symbol of ["A", "B"]) await rig.assign(source, symbol);
+    const killed = new TestEdge(rig, source);
+    // It had not lived for a whole second.
+    await killed.beat([alive(94_955, 94_955)]);
+    await killed.trades(steady("B", 94_950, 6, 0));
+    await rig.pass(1);
+    const next = new TestEdge(rig, source);
+    // Records come before every registration is confirmed.
+    await next.trades(steady("A", 95_019, 1, 5_000));
+    await next.beat([alive(95_020, 95_100)]);
+    await rig.pass(1);
+    await next.trades(steady("A", 95_021, 5, 5_010));
+    await rig.pass(4);
+    const trades = (await rig.gaps(source)).filter((line) => line.startsWith("trade"));
+    expect(trades.sort()).toEqual([
+      "trade head DAY_START ?..5000 suspected 08:30:00-09:50:19",
+      "trade tail KILLED 5010..? explained 09:50:19-09:50:20",
+      "trade tail KILLED 60..? suspected 09:49:55-09:50:20",
+    ]);
+    expect(await rig.intervals(source, "A")).toContain("09:49:55 09:50:20 suspected");
+  });
+
   test("an edge killed before it had stored a book takes the books of its whole session along", async () => {
     await rig.assign(source, "A");
     const killed = new TestEdge(rig, source);

@@ -189,13 +189,13 @@ function reasonOf({ outages, losses }: ChannelEvidence, within: Span): string {
 
 /** Was there anything before the day's first trade? Only who listened has missed it. */
 function head(evidence: TradeEvidence, rows: readonly GapRow[], moment: Moment): Judgement[] {
-  const { chains, alive, expected, figure, day } = evidence;
+  const { chains, alive, outages, expected, figure, day } = evidence;
   const chain = chains[0];
   const first = chain?.runs[0];
   if (!chain || !first || headProof(evidence) !== null || !mayAsk(evidence, moment)) return [];
   if ((figure?.seqFirst ?? Infinity) < first.seqFrom) return [];
   const { seqFrom: seqTo, firstMs: toMs, arrivedMs } = first;
-  if (!alive.some(({ fromMs }) => fromMs <= toMs)) return [];
+  if (![...alive, ...outages].some(({ fromMs }) => fromMs <= toMs)) return [];
   const missing = { kind: "head", chain: chain.chain, seqFrom: 0, seqTo } as const;
   if (rows.some((row) => row.kind === "head" && row.seqTo === seqTo)) return [];
   if (!moment.isDue({ ...missing, fromMs: toMs, toMs, arrivedMs })) return [];
@@ -232,8 +232,10 @@ function outages(evidence: TradeEvidence, rows: readonly GapRow[], moment: Momen
   if (!mayAsk(evidence, moment)) return [];
   const provedMs = tailProvedMs(evidence);
   return missedBy(evidence, "trade", moment).flatMap(({ reason, ...span }): Judgement[] => {
-    const { fromMs, toMs } = span;
+    const { toMs } = span;
     if (toMs <= lastMs || toMs <= provedMs) return [];
+    // Of the time before the last trade it says nothing, whatever becomes of it.
+    const fromMs = Math.max(span.fromMs, lastMs);
     const known = rows.find((row) => {
       return row.kind === "tail" && row.seqFrom === seqFrom && row.reason !== REASON.dayEnd;
     });
