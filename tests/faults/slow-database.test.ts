@@ -41,10 +41,10 @@ async function lockedFor(ms: number, uplink: "gateway" | "postgres"): Promise<st
   return `${pushed} rows, ${refusals.length} refusals`;
 }
 
-test.concurrent.each(["gateway", "postgres"] as const)(
-  "over a %s uplink, a table locked for 75 s is DATABASE_SLOW, and no reason to hang up",
-  async (uplink) => {
-    const said = await lockedFor(LOCKED_MS, uplink);
-    console.log(`locked for ${LOCKED_MS / 1_000} s, ${uplink}: ${said}`);
-  },
-);
+test("a table locked for 75 s is DATABASE_SLOW over either uplink, and no reason to hang up", async () => {
+  const said = await Promise.all([
+    lockedFor(LOCKED_MS, "gateway"),
+    lockedFor(LOCKED_MS, "postgres"),
+  ]);
+  console.log(`locked for ${LOCKED_MS / 1_000} s: gateway ${said[0]}; postgres ${said[1]}`);
+});
