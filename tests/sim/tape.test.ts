@@ -96,7 +96,12 @@ describe("playing", () => {
     const kiwoom = await kiwoomClient(sim.urls);
     await register(kiwoom, ["900010"], ["0B"]);
     expect(sim.counts().records).toBe(0);
-    expect(sim.market()).toEqual({ marketMs: null, done: false, brokers: ["kis", "kiwoom"] });
+    expect(sim.market()).toEqual({
+      marketMs: null,
+      done: false,
+      brokers: ["kis", "kiwoom"],
+      played: null,
+    });
     await register(kiwoom, ["900020"], ["0B"]);
     await waitFor(() => sim!.market().done);
     expect(sim.counts().records).toBe(6);

@@ -79,7 +79,7 @@ describe.each(["kis", "kiwoom"] as const)("%s", (broker) => {
   });
 
   it("lists a span in the middle without the rest of the day", async () => {
-    const rig = await start({ rate: 150 }, 200);
+    const rig = await start({ rate: 60 }, 120);
     const all = rig.printed("005930");
     const [left, right] = [all[30]!, all[34]!];
     const wanted = rig.wanted("005930", {
