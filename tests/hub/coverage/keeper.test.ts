@@ -235,7 +235,28 @@ describe("the ledger of coverage", () => {
       "trade tail KILLED 5010..? explained 09:50:19-09:50:20",
       "trade tail KILLED 60..? suspected 09:49:55-09:50:20",
     ]);
-    expect(await rig.intervals(source, "A")).toContain("09:49:55 09:50:20 suspected");
+    expect(await rig.intervals(source, "A")).toContain("09:49:55 09:50:19 suspected");
+  });
+
+  test("edges killed one after the other leave a gap each, also where one begins as the other ends", async () => {
+    await rig.assign(source, "A", ["book"]);
+    const lives = [
+      [95_000, 95_009],
+      [95_020, 95_020],
+      [95_030, 95_030],
+      [95_040, 95_050],
+    ] as const;
+    for (const [from, to] of lives) {
+      const edge = new TestEdge(rig, source);
+      await edge.beat([alive(from, to)]);
+      await edge.books([{ symbol: "A", edgeRecvMs: at(to), exchangeMs: at(to) }]);
+      await rig.pass(2);
+    }
+    expect((await rig.gaps(source)).sort()).toEqual([
+      "book time KILLED ?..? lost 09:50:09-09:50:20",
+      "book time KILLED ?..? lost 09:50:20-09:50:30",
+      "book time KILLED ?..? lost 09:50:30-09:50:40",
+    ]);
   });
 
   test("an edge killed before it had stored a book takes the books of its whole session along", async () => {

@@ -251,21 +251,25 @@ export function judgeBooks(
   rows: readonly GapRow[],
   moment: Moment,
 ): Judgement[] {
-  const losses = gathered(evidence.losses);
-  return [...missedBy(evidence, "book", moment), ...losses].flatMap(
-    ({ fromMs, toMs, reason }): Judgement[] => {
-      const known = rows.find((row) => {
-        const isJoined = row.fromMs <= toMs && fromMs <= row.toMs;
-        return row.toMs === toMs || (isJoined && row.reason === reason);
-      });
-      if (!known) {
-        const span = { fromMs, toMs, seqFrom: null, seqTo: null, chain: null, reason };
-        return [{ do: "declare", gap: { ...span, channel: "book", kind: "time", state: "lost" } }];
-      }
-      if (known.fromMs === fromMs && known.toMs === toMs) return [];
-      return [{ do: "change", id: known.id, fromMs, toMs }];
-    },
-  );
+  const missed = missedBy(evidence, "book", moment).map((span) => ({
+    ...span,
+    // It ends with the next session; another one may begin in that very second.
+    known: rows.find((row) => row.toMs === span.toMs),
+  }));
+  const lost = gathered(evidence.losses).map((span) => ({
+    ...span,
+    known: rows.find((row) => {
+      return row.reason === span.reason && row.fromMs <= span.toMs && span.fromMs <= row.toMs;
+    }),
+  }));
+  return [...missed, ...lost].flatMap(({ fromMs, toMs, reason, known }): Judgement[] => {
+    if (!known) {
+      const span = { fromMs, toMs, seqFrom: null, seqTo: null, chain: null, reason };
+      return [{ do: "declare", gap: { ...span, channel: "book", kind: "time", state: "lost" } }];
+    }
+    if (known.fromMs === fromMs && known.toMs === toMs) return [];
+    return [{ do: "change", id: known.id, fromMs, toMs }];
+  });
 }
 
 /** Outages that are over, where something was to be expected; seconds as exchanges count them. */

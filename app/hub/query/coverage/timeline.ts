@@ -266,7 +266,7 @@ function isAround({ kind, chain, state, ...gap }: Gap, missing: Missing): boolea
   if (kind === "head") return isExplained ? to === missing.seqTo : to >= missing.seqTo;
   if (kind === "hole") return from <= missing.seqFrom && missing.seqTo <= to;
   const isFrom = isExplained ? from === missing.seqFrom : from <= missing.seqFrom;
-  return isFrom && missing.fromMs <= gap.toMs;
+  return isFrom && (missing.fromMs < gap.toMs || missing.fromMs === gap.fromMs);
 }
 
 function stateOf({ state }: Gap): CoverageState {
