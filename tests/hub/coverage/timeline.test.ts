@@ -254,7 +254,15 @@ describe("a symbol's trading day", () => {
   });
 
   const hole = (state: Gap["state"]): Gap => ({
-    ...{ kind: "hole", chain: 0, seqFrom: 610, seqTo: 700, state, reason: "VOLUME_STEP" },
+    ...{
+      kind: "hole",
+      chain: 0,
+      seqFrom: 610,
+      seqTo: 700,
+      state,
+      outcome: null,
+      reason: "VOLUME_STEP",
+    },
     ...span(90_100, 90_200),
   });
 
@@ -277,6 +285,35 @@ describe("a symbol's trading day", () => {
       ]);
     },
   );
+
+  test("the end of an outage counts as proven by the broker's word or a trade that goes on, by nothing else", () => {
+    const outage = {
+      ...span(90_130, 90_140),
+      reason: "KILLED",
+      isOver: true,
+      holder: "one",
+      sessionMs: at(80_000),
+    };
+    const tail = {
+      kind: "tail",
+      chain: 0,
+      seqFrom: 610,
+      seqTo: null,
+      state: "explained",
+      reason: "KILLED",
+    } as const;
+    const shown = (outcome: Gap["outcome"]) => {
+      const gaps = [{ ...tail, ...span(90_130, 90_140), outcome }];
+      const over = {
+        gaps,
+        outages: [outage],
+        alive: [span(80_000, 90_130), span(90_140, 150_000)],
+      };
+      return told(tradeTimeline(evidenceOf(steady(90_000, 61, 0), over)));
+    };
+    expect(shown(null)).toContain("09:01:30 09:01:40 suspected");
+    expect(shown("explained")).toContain("09:01:30 09:01:40 volume-verified");
+  });
 
   test("what is left of a gap that was partly refilled is that gap still", () => {
     const trades = [
@@ -396,7 +433,14 @@ describe("a symbol's books", () => {
   });
 
   test("a gap declared outside all sessions stays one: books came there, whatever the calendar says", () => {
-    const gap = { kind: "time", chain: null, seqFrom: null, seqTo: null, state: "lost" } as const;
+    const gap = {
+      kind: "time",
+      chain: null,
+      seqFrom: null,
+      seqTo: null,
+      state: "lost",
+      outcome: null,
+    } as const;
     const gaps = [{ ...gap, ...span(30_000, 30_020), reason: "KILLED" }];
     expect(told(bookTimeline({ ...books, gaps })).slice(0, 2)).toEqual([
       "00:00:00 03:00:00 not expected",

@@ -7,7 +7,7 @@ import type { StatusNews } from "./expected.ts";
 import { expectedSpans, quietSpans, spanOfDay } from "./expected.ts";
 import type { FeedLife, Outage, SessionLife } from "./feed-life.ts";
 import { lifeOf } from "./feed-life.ts";
-import type { Gap, GapOutcome } from "./gap-row.ts";
+import type { Gap } from "./gap-row.ts";
 import type { RunTrade } from "./runs.ts";
 import { Runs } from "./runs.ts";
 import type { Span } from "./spans.ts";
@@ -23,7 +23,6 @@ export interface GapRow extends Gap {
   venue: Venue;
   symbol: string;
   channel: Channel;
-  outcome: GapOutcome | null;
   refilledRows: number;
 }
 

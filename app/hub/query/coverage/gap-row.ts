@@ -13,6 +13,8 @@ export interface Gap extends Span {
   seqFrom: number | null;
   seqTo: number | null;
   state: GapState;
+  /** What the broker's REST was found to show; null where nobody was asked. */
+  outcome: GapOutcome | null;
   reason: string;
 }
 

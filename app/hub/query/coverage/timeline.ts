@@ -274,10 +274,14 @@ function stateOf({ state }: Gap): CoverageState {
   return state === "lost" || state === "partial" ? "gap" : "suspected";
 }
 
-/** Where it lies in time; that of a hole is said by the trades around it. */
+/**
+ * Where it lies in time; that of a hole is said by the trades around it. A row proves something only where the
+ * broker has said so: one that the next trade closed leaves the proof to that trade.
+ */
 function ofGap(gap: Gap, alive: readonly Span[]): Interval[] {
-  const { kind, state, reason } = gap;
+  const { kind, state, reason, outcome } = gap;
   if (kind === "hole" || state === "refilled") return [];
+  if (state === "explained" && outcome !== "explained") return [];
   // A day's head and tail stay what the feed makes them until somebody knows better.
   const isAsked = reason === REASON.dayStart || reason === REASON.dayEnd;
   if (isAsked && !isFinal(state)) return [];
