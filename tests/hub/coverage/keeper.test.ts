@@ -235,7 +235,7 @@ describe("the ledger of coverage", () => {
       "trade tail KILLED 5010..? explained 09:50:19-09:50:20",
       "trade tail KILLED 60..? suspected 09:49:55-09:50:20",
     ]);
-    expect(await rig.intervals(source, "A")).toContain("09:49:55 09:50:19 suspected");
+    expect(await rig.intervals(source, "A")).toContain("09:49:55 09:50:20 suspected");
   });
 
   test("edges killed one after the other leave a gap each, also where one begins as the other ends", async () => {
