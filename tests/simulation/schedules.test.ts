@@ -70,11 +70,16 @@ async function play(seed: number, turns: readonly Turn[]): Promise<void> {
   }
 }
 
-function send(at: number, step: Turn["step"]): Promise<Outcome> {
-  return exchange(clients[at]!, [step]).then(
-    (answers) => outcomeOf(null, answers[0] ?? []),
-    (error: unknown) => outcomeOf(error as Error, []),
-  );
+async function send(at: number, step: Turn["step"]): Promise<Outcome> {
+  const client = clients[at]!;
+  try {
+    const [answer] = await exchange(client, [step]);
+    return outcomeOf(null, answer ?? []);
+  } catch (error) {
+    // The server tells of an error before it lets go of the locks; it answers again when it has.
+    await client.query("").catch(() => undefined);
+    return outcomeOf(error as Error, []);
+  }
 }
 
 /** Null once the server says that it waits for one of our connections; never settles when it has answered. */
