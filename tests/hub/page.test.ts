@@ -6,7 +6,9 @@ import type { Browser, Page } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { Transport } from "../../app/edge/uplink/transport.ts";
 import { encodeBatch } from "../../app/shared/batch.ts";
+import { kstDay } from "../../app/shared/market-time.ts";
 import type { Trade } from "../../app/shared/tick.ts";
+import { tickhub } from "../support/cli.ts";
 import { createDatabase } from "../support/database.ts";
 import type { TestDatabase } from "../support/database.ts";
 import { claim, startTestHub, testTransport, trades } from "../support/hub.ts";
@@ -145,5 +147,25 @@ describe.skipIf(!hasBrowser)("the page", () => {
     hub = await startTestHub(database.url, { port: hub.port });
     await expect.poll(() => page.locator("#alert").isHidden(), { timeout: 10_000 }).toBe(true);
     expect(await page.locator("#hub").innerText()).toContain("hub 0.0.0-test");
+  });
+
+  test("says how complete the day is in the words of the log and of the status line", async () => {
+    transport = testTransport(hub.gatewayUrl);
+    await transport.open();
+    const nowMs = Math.floor(Date.now() / 1_000) * 1_000;
+    for (const symbol of ["005930", "000660"]) {
+      await send({ symbol, exchangeMs: nowMs, day: kstDay(nowMs) });
+    }
+    const logged = () => {
+      const event = hub.events.findLast((one) => one.event === "coverage_summed");
+      return event && "sentence" in event ? event.sentence : "";
+    };
+    await expect.poll(logged, { timeout: 10_000 }).toMatch(/^today: 2 symbols, /);
+    await expect.poll(() => page.locator("#sentence").innerText()).toBe(logged());
+    const { stdout } = await tickhub(["status", "--hub", hub.url]);
+    expect(stdout.split("\n")[0]).toBe(logged());
+    const { coverage } = await hub.picture();
+    const rows = page.locator("#gaps tbody tr");
+    expect(await rows.count()).toBe(Math.min(coverage.incidents.length, 8));
   });
 });
