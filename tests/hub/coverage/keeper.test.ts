@@ -259,6 +259,28 @@ describe("the ledger of coverage", () => {
     ]);
   });
 
+  test("a window in which the broker shows nothing says nothing of a hole that goes on after it", async () => {
+    await rig.assign(source, "A");
+    const killed = new TestEdge(rig, source);
+    await killed.beat([alive(85_000, 95_000)]);
+    await killed.trades(steady("A", 94_955, 6, 0));
+    await rig.pass(1);
+    const next = new TestEdge(rig, source);
+    await next.beat([alive(95_020, 95_030)]);
+    await rig.pass(1);
+    const [refill] = (await next.beat([alive(95_020, 95_030)])).refills!;
+    await next.beat([alive(95_020, 95_030)], {
+      refills: [{ id: refill!.id, outcome: "explained", askedMs: at(95_021) }],
+    });
+    await rig.pass(1);
+    expect(await rig.gaps(source)).toContain("trade tail KILLED 60..? explained 09:50:00-09:50:20");
+    await next.trades(steady("A", 95_040, 5, 500));
+    await rig.pass(4);
+    expect(await rig.gaps(source)).toContain(
+      "trade hole KILLED 60..500 suspected 09:50:00-09:50:40",
+    );
+  });
+
   test("an edge killed before it had stored a book takes the books of its whole session along", async () => {
     await rig.assign(source, "A");
     const killed = new TestEdge(rig, source);

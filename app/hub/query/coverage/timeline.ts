@@ -265,8 +265,11 @@ function isAround({ kind, chain, state, ...gap }: Gap, missing: Missing): boolea
   const isExplained = state === "explained";
   if (kind === "head") return isExplained ? to === missing.seqTo : to >= missing.seqTo;
   if (kind === "hole") return from <= missing.seqFrom && missing.seqTo <= to;
-  const isFrom = isExplained ? from === missing.seqFrom : from <= missing.seqFrom;
-  return isFrom && (missing.fromMs < gap.toMs || missing.fromMs === gap.fromMs);
+  // What the broker showed nothing of is over with the gap: volume may have gone missing after it.
+  const isOver = missing.kind === "hole" && missing.toMs > gap.toMs;
+  if (isExplained) return from === missing.seqFrom && !isOver;
+  const isIn = missing.fromMs < gap.toMs || missing.fromMs === gap.fromMs;
+  return from <= missing.seqFrom && isIn;
 }
 
 function stateOf({ state }: Gap): CoverageState {
