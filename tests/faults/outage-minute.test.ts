@@ -1,15 +1,13 @@
 // The outage matrix, one real minute at 500 updates/s: nothing is fast-forwarded while the fault holds.
 // The cells wait more than they work, so they stand side by side.
-import { mkdtempSync } from "node:fs";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { SmallDisk } from "../support/small-disk.ts";
 import { HEAD, rowOf, runCell } from "./support/outage-run.ts";
 import type { CellResult } from "./support/outage-run.ts";
 import type { Outage } from "./support/outages.ts";
-import { OUTAGES, wholeDiskFull } from "./support/outages.ts";
+import { OUTAGES, ROOMY_BYTES, wholeDiskFull } from "./support/outages.ts";
 import { OwnPostgres } from "./support/own-postgres.ts";
-import { SizedDisk } from "./support/sized-disk.ts";
 import { printTable } from "./support/table.ts";
 
 const MINUTE = { says: "1 min real", outageMs: 60_000, isReal: true };
@@ -17,11 +15,11 @@ const MINUTE = { says: "1 min real", outageMs: 60_000, isReal: true };
 let shared: OwnPostgres;
 /** The one that is killed is nobody else's. */
 let killed: OwnPostgres;
-let disk: SizedDisk;
+let disk: SmallDisk;
 let onDisk: OwnPostgres;
 const results: CellResult[] = [];
 beforeAll(async () => {
-  disk = SizedDisk.mount(mkdtempSync(join(tmpdir(), "tickhub-disk-")));
+  disk = SmallDisk.mount(ROOMY_BYTES);
   onDisk = await OwnPostgres.start(join(disk.directory, "postgres"));
   [killed, shared] = [await OwnPostgres.start(), await OwnPostgres.start()];
 });

@@ -18,9 +18,12 @@ export class SmallDisk {
     this.#roomyBytes = roomyBytes;
   }
 
-  /** Mounts it in a new folder. Throws where it cannot. Unmount it in any case. */
-  static mount(roomyBytes: number): SmallDisk {
-    const directory = mkdtempSync(join(tmpdir(), "tickhub-disk-"));
+  /** Mounts it, in a new folder unless said otherwise. Throws where it cannot. Unmount it in any case. */
+  static mount(
+    roomyBytes: number,
+    directory = mkdtempSync(join(tmpdir(), "tickhub-disk-")),
+  ): SmallDisk {
+    mkdirSync(directory, { recursive: true });
     execFileSync("mount", ["-t", "tmpfs", "-o", `size=${roomyBytes}`, "tmpfs", directory]);
     chmodSync(directory, 0o755);
     return new SmallDisk(directory, roomyBytes);

@@ -8,9 +8,10 @@ import { krxInstruments } from "../../../app/sim/market/instrument.ts";
 import { FaultProxy } from "../../support/fault-proxy.ts";
 import { EdgeProcess } from "./edge-process.ts";
 import type { MarketEdgeReport } from "./market-edge.ts";
+import { ROOMY_BYTES } from "./outages.ts";
 import { onDatabase } from "./own-postgres.ts";
 import type { OwnPostgres } from "./own-postgres.ts";
-import { SizedDisk } from "./sized-disk.ts";
+import { SmallDisk } from "../../support/small-disk.ts";
 
 const SYMBOLS = 20;
 const UPDATES_PER_SECOND = 500;
@@ -37,7 +38,7 @@ export class OutageCell {
   hub!: Child;
   proxy!: FaultProxy;
   edge!: EdgeProcess;
-  disk: SizedDisk | undefined;
+  disk: SmallDisk | undefined;
   /** What happened beside the plan, for the table. */
   readonly notes: string[] = [];
   #hubPort = 0;
@@ -63,7 +64,7 @@ export class OutageCell {
   ): Promise<OutageCell> {
     const cell = new OutageCell(server, `outage_${randomBytes(4).toString("hex")}`, hubEnv ?? {});
     if (onDisk) {
-      cell.disk = SizedDisk.mount(join(server.directory, cell.tablespace));
+      cell.disk = SmallDisk.mount(ROOMY_BYTES, join(server.directory, cell.tablespace));
       await server.addTablespace(cell.tablespace, cell.disk.directory);
     }
     const where = cell.disk ? ` tablespace ${cell.tablespace}` : "";
@@ -151,7 +152,7 @@ export class OutageCell {
     await this.edge.kill();
     await this.proxy.close();
     await this.hub.stop();
-    this.disk?.extend();
+    this.disk?.free();
     await onDatabase(this.server.url, (client) =>
       client.query(`drop database ${this.database} with (force)`),
     );

@@ -1,6 +1,6 @@
 // The rows of the outage matrix: what each fault does to a cell, and how it ends.
 import type { OutageCell } from "./outage-cell.ts";
-import type { SizedDisk } from "./sized-disk.ts";
+import type { SmallDisk } from "../../support/small-disk.ts";
 
 export interface Outage {
   says: string;
@@ -65,17 +65,20 @@ export const OUTAGES = {
     says: "disk full (tables)",
     onDisk: true,
     begin: (cell) => Promise.resolve(cell.disk!.fill()),
-    end: (cell) => Promise.resolve(cell.disk!.extend()),
+    end: (cell) => Promise.resolve(cell.disk!.free()),
   },
 } as const satisfies Record<string, Outage>;
 
+/** Of a disk of its own, before it fills up. */
+export const ROOMY_BYTES = 3 * 2 ** 30;
+
 /** The disk with everything on it, WAL included: PostgreSQL may give up altogether. */
-export function wholeDiskFull(disk: SizedDisk): Outage {
+export function wholeDiskFull(disk: SmallDisk): Outage {
   return {
     says: "disk full (tables and WAL)",
     begin: () => Promise.resolve(disk.fill()),
     async end({ server, notes }) {
-      disk.extend();
+      disk.free();
       notes.push(server.isRunning() ? "PostgreSQL lived on" : "PostgreSQL had given up");
       await server.restart();
     },
