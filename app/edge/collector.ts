@@ -8,7 +8,7 @@ import type { Clock, Timer } from "../shared/clock.ts";
 import { TickhubError } from "../shared/errors.ts";
 import type { ErrorCode } from "../shared/errors.ts";
 import type { Emit } from "../shared/events.ts";
-import type { AccountStatus, Standing, Wish } from "../shared/gateway-protocol.ts";
+import type { AccountStatus, FeedSession, Standing, Wish } from "../shared/gateway-protocol.ts";
 import type { MarketClock } from "../shared/market-clock.ts";
 import { sumOf } from "../shared/tick.ts";
 import type { Reject, Tick } from "../shared/tick.ts";
@@ -130,7 +130,7 @@ export class Collector {
     const { account, holder, clock, outbox, refiller } = this.#options;
     const feed = this.#feed.state();
     const nowMs = clock.nowMs();
-    const sessions = this.#sessions.told();
+    const sessions = this.#toldSessions();
     const age = (thenMs: number) => (thenMs > 0 ? nowMs - thenMs : null);
     return {
       holder,
@@ -146,6 +146,13 @@ export class Collector {
       ledger: sumOf(LANES.map((lane) => outbox.ledgerOf(account, lane))),
       ...(refiller ? { refills: [...refiller.answers] } : {}),
     };
+  }
+
+  /** With what dies with this process, should it die now: the hub declares it from there on. */
+  #toldSessions(): FeedSession[] {
+    const { outbox, clock } = this.#options;
+    const drainedMs = clock.nowMs() - outbox.stats(clock.monoMs()).oldestMs;
+    return this.#sessions.told().map((one) => (one.toMs === null ? { ...one, drainedMs } : one));
   }
 
   /** True while this process does not hold the account: another collects it, or nobody yet. */

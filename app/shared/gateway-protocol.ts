@@ -44,6 +44,8 @@ const feedSession = z.object({
   heardMs: z.number(),
   toMs: z.number().nullable(),
   code: z.string().nullable(),
+  /** While it lives: what the edge had received before is no longer in its outbox. Its wall clock. */
+  drainedMs: z.number().nullish(),
 });
 export type FeedSession = z.infer<typeof feedSession>;
 

@@ -342,7 +342,9 @@ describe("a collector", () => {
     answer = () => ({ ...granted(), assignmentEpoch: 2 });
     await beat();
     const open = { no: 1, fromMs, heardMs: fromMs + 1_000 };
-    expect(collector.status().sessions).toEqual([{ ...open, toMs: null, code: null }]);
+    expect(collector.status().sessions).toEqual([
+      { ...open, toMs: null, code: null, drainedMs: clock.nowMs() },
+    ]);
     answer = () => standing("lost");
     await beat();
     const closed = { ...open, toMs: open.heardMs, code: "LEASE_LOST" };

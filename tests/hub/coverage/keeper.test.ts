@@ -3,7 +3,7 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import type { TestDatabase } from "../../support/database.ts";
 import { createDatabase } from "../../support/database.ts";
-import { at, Rig, steady, TestEdge } from "./rig.ts";
+import { at, DAY, Rig, steady, TestEdge } from "./rig.ts";
 
 let database: TestDatabase;
 let rig: Rig;
@@ -281,6 +281,22 @@ describe("the ledger of coverage", () => {
     );
   });
 
+  test("an edge killed while it drains a backlog takes along what is older than its last stored rows", async () => {
+    await rig.assign(source, "A");
+    const killed = new TestEdge(rig, source);
+    const books = (from: number) => ({
+      ...{ symbol: "A", venue: "KRX", day: DAY, exchangeMs: at(from), edgeRecvMs: at(from) },
+    });
+    await killed.books([books(94_000)]);
+    await killed.books([books(95_000)]);
+    await killed.beat([{ ...alive(93_000, 95_000), drainedMs: at(94_010) }]);
+    await rig.pass(1);
+    const next = new TestEdge(rig, source);
+    await next.beat([alive(95_010, 95_020)]);
+    await rig.pass(2);
+    expect(await rig.gaps(source)).toContain("book time KILLED ?..? lost 09:40:10-09:50:10");
+  });
+
   test("an edge killed before it had stored a book takes the books of its whole session along", async () => {
     await rig.assign(source, "A");
     const killed = new TestEdge(rig, source);
@@ -377,6 +393,22 @@ describe("the ledger of coverage", () => {
       "15:40:00 18:00:00 not recorded",
       "18:00:00 00:00:00 not expected",
     ]);
+  });
+
+  test("holes of more accounts than days are kept idle are all declared", async () => {
+    const sources = Array.from({ length: 20 }, (_, i) => `${source}-${i}`);
+    for (const one of sources) {
+      await rig.assign(one, "A");
+      const edge = new TestEdge(rig, one);
+      await edge.beat([alive(85_000, 100_000)]);
+      await edge.trades([...steady("A", 90_000, 5, 0), ...steady("A", 90_010, 5, 900)]);
+    }
+    await rig.pass(4);
+    for (const one of sources) {
+      expect(await rig.gaps(one)).toEqual([
+        "trade hole VOLUME_STEP 50..900 suspected 09:00:04-09:00:10",
+      ]);
+    }
   });
 
   test("what an edge gave up of its books is a gap for good", async () => {

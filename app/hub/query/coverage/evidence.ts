@@ -326,18 +326,32 @@ export async function readDrained(db: Queryable): Promise<Map<string, number>> {
   return new Map(rows.map(({ account, drainedMs }) => [account, drainedMs]));
 }
 
-/** When a process's last trade and last book that are stored had come to it; null without any. */
+/** An edge sets rows apart that wait for longer: what is fresh then overtakes them. */
+const BACKLOG_MS = 5_000;
+
+/**
+ * When a process's last trade and last book that are stored had come to it; null without any. Of one that was
+ * draining a backlog beside: when the oldest record came that it still held, by its last heartbeat.
+ */
 export async function readLastStored(
   db: Queryable,
   source: string,
   holder: string,
 ): Promise<Record<Channel, number | null>> {
   const { rows } = await db.query<{ tableNo: number; lastMs: number | null }>(
-    `select s.table_no as "tableNo", max(${ms("b.last_at")}) as "lastMs"
-       from public.stream s
-       join public.ingest_batch b on b.stream = s.no and b.number = s.last_number
-      where s.account = $1 and s.holder = $2 and b.rows > 0 group by 1`,
-    [source, holder],
+    `with last as (
+       select s.table_no, max(b.last_at) as stored_at
+         from public.stream s
+         join public.ingest_batch b on b.stream = s.no and b.number = s.last_number
+        where s.account = $1 and s.holder = $2 and b.rows > 0 group by 1
+     ), said as (
+       select drained_at from public.feed_session where account = $1 and holder = $2 order by no desc limit 1
+     )
+     select table_no as "tableNo",
+       ${ms("case when drained_at < stored_at - $3 * interval '1 ms' then drained_at else stored_at end")}
+         as "lastMs"
+     from last left join said on true`,
+    [source, holder, BACKLOG_MS],
   );
   const of = (table: Channel) =>
     rows.find(({ tableNo }) => tableNo === TABLES[table])?.lastMs ?? null;

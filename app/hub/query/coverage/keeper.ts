@@ -39,7 +39,7 @@ const RETRY_MS_MAX = 30_000;
 /** Ends of intervals move with every second; they are written this often. */
 const LOOK_MS = 10_000;
 const TELL_MS = 60_000;
-/** A day nobody adds to is forgotten; its rows stay. */
+/** A day nobody adds to is forgotten, sooner where there are many; its rows stay. */
 const IDLE_MS = 600_000;
 const DAYS_MAX = 16;
 
@@ -57,6 +57,7 @@ export class CoverageKeeper {
   #lastCode = "";
   #checkedMs: number | null = null;
   #toldMs = Number.NEGATIVE_INFINITY;
+  #passMs = Number.NEGATIVE_INFINITY;
 
   constructor(options: KeeperOptions) {
     this.#options = options;
@@ -130,6 +131,7 @@ export class CoverageKeeper {
   /** One look at everything. Returns whether there is more to read at once. */
   async #pass(): Promise<boolean> {
     const { pool, clock } = this.#options;
+    this.#passMs = clock.monoMs();
     // In this order: what an edge says to be stored or to have refilled, and what a recording declares to
     // hold, is among the rows read after it.
     const drained = await evidence.readDrained(pool);
@@ -252,10 +254,14 @@ export class CoverageKeeper {
     findings.tell(emit);
   }
 
-  /** Only after a write: what is in memory alone would be forgotten with the day. */
+  /**
+   * Only after a write: what is in memory alone would be forgotten with the day. Days in use stay, however
+   * many accounts there are: with one goes the memory of since when a hole has been seen.
+   */
   #forget(): void {
     const monoMs = this.#options.clock.monoMs();
-    const byUse = [...this.#days].sort(([, one], [, other]) => other.usedMs - one.usedMs);
+    const idle = [...this.#days].filter(([, { usedMs }]) => usedMs < this.#passMs);
+    const byUse = idle.sort(([, one], [, other]) => other.usedMs - one.usedMs);
     for (const [index, [key, { usedMs }]] of byUse.entries()) {
       if (index >= DAYS_MAX || monoMs - usedMs > IDLE_MS) this.#days.delete(key);
     }
