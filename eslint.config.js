@@ -5,11 +5,16 @@ import tseslint from "typescript-eslint";
 /** Arrows between folders (ARCHITECTURE.md, "Map"): who may not import whom. */
 function arrow(from, forbidden, why) {
   return {
-    files: [`app/${from}/**/*.ts`],
+    files: [`${from}/**/*.{ts,tsx}`],
     rules: {
       "no-restricted-imports": [
         "error",
-        { patterns: forbidden.map((group) => ({ group: [group], message: why })) },
+        {
+          patterns: [...forbidden, "**/infra/**"].map((group) => ({
+            group: [group],
+            message: why,
+          })),
+        },
       ],
     },
   };
@@ -22,10 +27,13 @@ const noEnums = {
 
 const TAKE_A_CLOCK = "Take a Clock (app/shared/clock.ts).";
 
-/** Time and chance enter only through app/shared/clock.ts, so that tests and simulations own them. */
+/**
+ * Time and chance enter only through app/shared/clock.ts, so that tests and simulations own them; the page, which
+ * runs in a browser, has a file of its own for them.
+ */
 const seam = {
-  files: ["app/**/*.ts"],
-  ignores: ["app/shared/clock.ts"],
+  files: ["app/**/*.{ts,tsx}"],
+  ignores: ["app/shared/clock.ts", "app/hub/web/page/clock.ts"],
   rules: {
     "no-restricted-globals": [
       "error",
@@ -71,7 +79,11 @@ const identity = {
   files: ["app/**/*.ts"],
   ignores: [
     "app/shared/clock.ts",
+    "app/edge/core.ts",
+    "app/hub/doors.ts",
+    "app/hub/web/page/**",
     "app/edge/edge.ts",
+    "app/edge/news-edge.ts",
     "app/cli/**",
     "app/store/embedded-place.ts",
     "app/sim/**",
@@ -91,10 +103,15 @@ const identity = {
 };
 
 export default defineConfig(
-  globalIgnores(["node_modules", ".tickhub", "app/hub/web/page"]),
+  globalIgnores([
+    "node_modules",
+    ".tickhub",
+    "app/hub/web/dist",
+    "docs/.vitepress/{cache,dist,.temp}",
+  ]),
   js.configs.recommended,
   {
-    files: ["**/*.ts"],
+    files: ["**/*.{ts,tsx}"],
     extends: [tseslint.configs.strictTypeChecked],
     languageOptions: { parserOptions: { projectService: true } },
     rules: {
@@ -115,24 +132,63 @@ export default defineConfig(
   seam,
   identity,
   arrow(
-    "shared",
-    ["**/edge/**", "**/hub/**", "**/store/**", "**/sim/**", "**/cli/**"],
+    "app/shared",
+    ["**/edge/**", "**/hub/**", "**/store/**", "**/sim/**", "**/proxy/**", "**/cli/**"],
     "shared imports nobody.",
   ),
   arrow(
-    "store",
-    ["**/edge/**", "**/hub/**", "**/sim/**", "**/cli/**"],
+    "app/store",
+    ["**/edge/**", "**/hub/**", "**/sim/**", "**/proxy/**", "**/transfer/**", "**/cli/**"],
     "store imports shared only.",
   ),
   arrow(
-    "edge",
-    ["**/hub/**", "**/sim/**", "**/cli/**", "**/sentinel/**"],
+    "app/edge",
+    ["**/hub/**", "**/sim/**", "**/proxy/**", "**/cli/**", "**/sentinel/**"],
     "edge imports store and shared.",
   ),
   arrow(
-    "hub",
-    ["**/edge/**", "**/sim/**", "**/cli/**", "**/sentinel/**"],
+    "app/hub",
+    ["**/edge/**", "**/sim/**", "**/proxy/**", "**/cli/**", "**/sentinel/**"],
     "hub imports store and shared.",
   ),
-  arrow("sim", ["**/edge/**", "**/hub/**", "**/store/**", "**/cli/**"], "sim imports shared only."),
+  arrow(
+    "app/audit",
+    ["**/edge/**", "**/hub/**", "**/store/**", "**/sim/**", "**/cli/**"],
+    "audit imports shared only.",
+  ),
+  arrow(
+    "app/report",
+    ["**/edge/**", "**/hub/**", "**/store/**", "**/sim/**", "**/proxy/**", "**/cli/**"],
+    "report imports shared only.",
+  ),
+  arrow(
+    "app/measure",
+    ["**/edge/**", "**/hub/**", "**/sim/**", "**/proxy/**", "**/cli/**"],
+    "measure imports store, report and shared.",
+  ),
+  arrow(
+    "app/sentinel",
+    ["**/edge/**", "**/hub/**", "**/store/**", "**/sim/**", "**/proxy/**", "**/cli/**"],
+    "sentinel imports shared only.",
+  ),
+  arrow(
+    "app/transfer",
+    ["**/edge/**", "**/hub/**", "**/sim/**", "**/proxy/**", "**/cli/**"],
+    "transfer imports store and shared.",
+  ),
+  arrow(
+    "app/sim",
+    ["**/edge/**", "**/hub/**", "**/store/**", "**/proxy/**", "**/cli/**"],
+    "sim imports shared only.",
+  ),
+  arrow(
+    "app/proxy",
+    ["**/edge/**", "**/hub/**", "**/store/**", "**/sim/**", "**/cli/**"],
+    "proxy imports shared only.",
+  ),
+  arrow(
+    "infra",
+    ["edge", "hub", "store", "sim", "proxy", "cli"].map((folder) => `**/app/${folder}/**`),
+    "infra imports app/shared only.",
+  ),
 );

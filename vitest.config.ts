@@ -4,8 +4,16 @@ import { configDefaults, defineConfig } from "vitest/config";
 export default defineConfig({
   test: {
     include: ["tests/**/*.test.ts"],
-    // They have a command of their own: npm run test:faults.
-    exclude: [...configDefaults.exclude, "tests/faults/**"],
+    // They have commands of their own: npm run test:faults, test:infra, test:e2e, test:pulumi, test:metrics, test:web.
+    exclude: [
+      ...configDefaults.exclude,
+      "tests/faults/**",
+      "tests/infra/**",
+      "tests/compose/**",
+      "tests/pulumi/**",
+      "tests/web/**",
+      "tests/metrics/**",
+    ],
     pool: "forks",
     // Half of the suite waits for timers and processes: two files share two cores well.
     maxWorkers: 2,

@@ -7,7 +7,11 @@ const BENCHES = {
   decode: async () => (await import("./decode.ts")).run(),
   refill: async () => (await import("./refill.ts")).run(),
   ingest: async () => (await import("./ingest.ts")).run(),
+  transfer: async () => (await import("./transfer.ts")).run(),
   coverage: async () => (await import("./coverage.ts")).run(),
+  "light-link": async () => (await import("./light-link.ts")).run(),
+  parity: async () => (await import("./parity.ts")).run(),
+  page: async () => (await import("./page.ts")).run(),
 } as const;
 
 const { values, positionals } = parseArgs({

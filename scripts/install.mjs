@@ -1,5 +1,6 @@
 // Makes `npm start` and `npm test` work as the first command of a fresh clone.
-// Runs under whatever Node the machine has (18 or newer); installs nothing when the lockfile has not changed.
+// Runs under whatever Node the machine has (18 or newer); installs nothing when the lockfile has not changed,
+// and builds the hub's page when its sources have (scripts/page.mjs).
 //   node scripts/install.mjs runtime   what `npm start` needs
 //   node scripts/install.mjs all       what `npm test` needs
 import { createHash } from "node:crypto";
@@ -27,4 +28,16 @@ if (haveLock !== lock || (wanted === "all" && haveSet !== "all")) {
     process.exit(1);
   }
   writeFileSync(marker, `${lock} ${wanted}`);
+}
+
+// The node that was just installed: the machine's may be too old for the build.
+const own = "node_modules/.bin/node";
+const page = spawnSync(existsSync(own) ? own : process.execPath, ["scripts/page.mjs"], {
+  stdio: ["ignore", 2, 2],
+});
+if (page.status !== 0) {
+  console.error(
+    "tickhub: the page could not be built; the lines above say why. The hub runs without it.",
+  );
+  if (wanted === "all") process.exit(1);
 }

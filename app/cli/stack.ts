@@ -1,8 +1,10 @@
 // A whole tickhub on one machine, as the processes it consists of: database, hub, simulated brokers, one
 // edge a broker. `tickhub up` runs it and supervises; the end-to-end tests run it and pull the plug.
 import { randomBytes } from "node:crypto";
+import { writeFileSync } from "node:fs";
+import { setPriority } from "node:os";
 import { join, resolve } from "node:path";
-import type { EdgeReport } from "../edge/edge.ts";
+import type { EdgeReport } from "../edge/core.ts";
 import { Child } from "./child.ts";
 import type { Announcement, ChildOptions } from "./child.ts";
 import { fetchJson } from "./http.ts";
@@ -11,8 +13,9 @@ import { openServer } from "./server.ts";
 export const BROKERS = ["kis", "kiwoom"] as const;
 export type Broker = (typeof BROKERS)[number];
 
+/** Registrations of one KIS session are for so many symbols, a Kiwoom session's for so many (docs of both). */
+const SYMBOLS_PER_KEY = { kis: 20, kiwoom: 200 } as const;
 /** Keys of the form the brokers' have; the simulated ones accept any. */
-const SIM_KEY = "SIMULATED".padEnd(36, "0");
 const SIM_SECRET = "SIMULATED".padEnd(180, "0");
 
 /** What a simulated broker handed to open sockets, by kind, summed over both. */
@@ -49,6 +52,10 @@ export interface StackOptions {
   standbys?: readonly string[];
   /** Further settings of the hub. */
   hubEnv?: Readonly<Record<string, string>>;
+  /** The brokers are the outside world: where the system allows it they go before what they load. */
+  simFirst?: boolean;
+  /** As many app keys as the market's symbols need; default one a broker. */
+  enoughKeys?: boolean;
 }
 
 /** What the simulator says when it listens. */
@@ -67,7 +74,9 @@ export class Stack {
   /** By the edge's name. */
   readonly edges = new Map<string, Child>();
   hub!: Child;
+  /** Where people look; edges go to `gatewayUrl`, which may be another port. */
   hubUrl = "";
+  gatewayUrl = "";
   sim!: Child;
   places!: SimPlaces;
   readonly #options: StackOptions;
@@ -111,6 +120,7 @@ export class Stack {
       env: {},
       logFile: this.#log("sim"),
     });
+    if (this.#options.simFirst) goFirst(this.sim.pid);
     this.places = (await this.sim.announced("sim_listening")) as Announcement & SimPlaces;
   }
 
@@ -122,10 +132,10 @@ export class Stack {
       env: {
         TICKHUB_DATABASE_URL: this.databaseUrl,
         TICKHUB_LOG_LEVEL: logLevel,
-        TICKHUB_PORT: this.hubUrl ? new URL(this.hubUrl).port : String(port),
+        TICKHUB_PORT: this.gatewayUrl ? new URL(this.gatewayUrl).port : String(port),
         TICKHUB_EDGE_TOKENS: [...this.#tokens].map((pair) => pair.join("=")).join(","),
         TICKHUB_SYMBOLS: this.places.symbols.join(","),
-        TICKHUB_ACCOUNTS: BROKERS.map((broker) => `${broker}:1`).join(","),
+        TICKHUB_ACCOUNTS: this.accounts().join(","),
         TICKHUB_MARKET_CLOCK: this.places.marketClock,
         TICKHUB_QUIET_MS: String(quietMs ?? 500),
         TICKHUB_KILL_GRACE_MS: String(killGraceMs ?? 5_000),
@@ -133,7 +143,9 @@ export class Stack {
       },
       logFile: this.#log("hub"),
     });
-    this.hubUrl = String((await this.hub.announced("hub_listening")).url);
+    const { url, gatewayUrl } = await this.hub.announced("hub_listening");
+    this.hubUrl = String(url);
+    this.gatewayUrl = String(gatewayUrl);
   }
 
   /** Also starts an edge again after it was killed: same name, same token, a new process. */
@@ -142,9 +154,11 @@ export class Stack {
     { name = broker, hubUrl }: { name?: string; hubUrl?: string } = {},
   ): Promise<void> {
     const { logLevel, uplink, tapePrefix } = this.#options;
-    const gateway = `${this.hubUrl.replace("http", "ws")}/edge`;
+    const gateway = `${this.gatewayUrl}/edge`;
     const hub = hubUrl ?? (uplink === "postgres" ? this.databaseUrl : gateway);
     const { kisRest, kisWs, kiwoomRest, kiwoomWs, marketClock } = this.places;
+    const keys = this.#keysOf(broker);
+    const [appKeys, secrets] = [keys.join(","), keys.map(() => SIM_SECRET).join(",")];
     const child = this.#start({
       args: ["edge", "--feed", broker, "--json"],
       env: {
@@ -156,14 +170,14 @@ export class Stack {
         ...(tapePrefix ? { TICKHUB_TAPE: `${resolve(tapePrefix)}.${broker}.tape` } : {}),
         ...(broker === "kis"
           ? {
-              KIS_APP_KEY: SIM_KEY,
-              KIS_APP_SECRET: SIM_SECRET,
+              KIS_APP_KEY: appKeys,
+              KIS_APP_SECRET: secrets,
               KIS_REST_URL: kisRest,
               KIS_WS_URL: kisWs,
             }
           : {
-              KIWOOM_APP_KEY: SIM_KEY,
-              KIWOOM_SECRET_KEY: SIM_SECRET,
+              KIWOOM_APP_KEY: appKeys,
+              KIWOOM_SECRET_KEY: secrets,
               KIWOOM_REST_URL: kiwoomRest,
               KIWOOM_WS_URL: kiwoomWs,
             }),
@@ -172,6 +186,13 @@ export class Stack {
     });
     this.edges.set(name, child);
     await child.announced("edge_listening");
+  }
+
+  /** An account for each key: kis:1, kis:2, …, kiwoom:1. */
+  accounts(): string[] {
+    return BROKERS.flatMap((broker) =>
+      this.#keysOf(broker).map((_, index) => `${broker}:${index + 1}`),
+    );
   }
 
   /** The edge's own status, or null when it does not answer. */
@@ -207,6 +228,14 @@ export class Stack {
     await this.#stopDatabase();
   }
 
+  #keysOf(broker: Broker): string[] {
+    const symbols = this.places.symbols.length;
+    const count = this.#options.enoughKeys ? Math.ceil(symbols / SYMBOLS_PER_KEY[broker]) : 1;
+    return Array.from({ length: Math.max(1, count) }, (_, index) =>
+      `SIMULATED${index === 0 ? "" : index + 1}`.padEnd(36, "0"),
+    );
+  }
+
   #start(options: ChildOptions): Child {
     if (this.#isStopping) throw new Error("a stack that stops starts nothing");
     const child = new Child(options);
@@ -216,5 +245,18 @@ export class Stack {
 
   #log(role: string): string {
     return join(this.#options.stateDir, "logs", `${role}.log`);
+  }
+}
+
+const NICE_FIRST = -10;
+
+/** Takes a privilege; without it everybody has the same priority. */
+function goFirst(pid: number): void {
+  try {
+    setPriority(pid, NICE_FIRST);
+    // A process with a session of its own is weighed as a group (sched(7), "The autogroup feature").
+    writeFileSync(`/proc/${pid}/autogroup`, String(NICE_FIRST));
+  } catch {
+    // Not allowed, or not Linux.
   }
 }

@@ -4,7 +4,7 @@ import { resolve } from "node:path";
 import type { Pool } from "pg";
 import { sleep, systemClock } from "../shared/clock.ts";
 import { readSettings } from "../shared/config.ts";
-import type { EdgeReport } from "../edge/edge.ts";
+import type { EdgeReport } from "../edge/core.ts";
 import type { MarketState } from "../sim/sim.ts";
 import { marketNow, parseMarketClock } from "../shared/market-clock.ts";
 import { isoAtVenue } from "../shared/market-time.ts";

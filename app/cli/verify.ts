@@ -10,7 +10,7 @@ import { systemClock } from "../shared/clock.ts";
 import { readSettings } from "../shared/config.ts";
 import { TickhubError } from "../shared/errors.ts";
 import { marketNow, parseMarketClock } from "../shared/market-clock.ts";
-import { isoAtVenue, weekdayOf, zoneOf } from "../shared/market-time.ts";
+import { dayIn, isoAtVenue, zoneOf } from "../shared/market-time.ts";
 import { asDatabaseError, openPool } from "../store/database.ts";
 import { grouped, printJson, say } from "./output.ts";
 import { openServer } from "./server.ts";
@@ -134,8 +134,8 @@ function duration(ms: number): string {
 
 /** Throws USAGE. */
 function dayOf(date: string): number {
-  const day = /^\d{4}-\d\d-\d\d$/.test(date) ? Number(date.replaceAll("-", "")) : Number.NaN;
-  if (Number.isNaN(weekdayOf(day))) {
+  const day = dayIn(date);
+  if (Number.isNaN(day)) {
     throw new TickhubError("USAGE", { problem: `--date ${date} is not a day such as 2026-11-23` });
   }
   return day;

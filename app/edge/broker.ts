@@ -3,6 +3,8 @@
 import type { Clock } from "../shared/clock.ts";
 import type { Emit } from "../shared/events.ts";
 import type { MarketClock } from "../shared/market-clock.ts";
+import type { Route } from "../shared/dial/route.ts";
+import type { SocketBytes } from "../shared/socket-bytes.ts";
 import type { Feed, FeedSink } from "./feed/feed.ts";
 import type { History } from "./feed/history.ts";
 import { KisHistory } from "./feed/kis/history.ts";
@@ -22,12 +24,18 @@ export interface BrokerAccount {
   secret: string;
   restUrl: string;
   wsUrl: string;
+  /** Through proxies. */
+  route?: Route | undefined;
+  /** Counts what is written. */
+  bytes?: SocketBytes | undefined;
   clock: Clock;
   market: MarketClock;
   emit: Emit;
 }
 
 export interface Broker {
+  /** Gets the key or token that a session needs, which the feed then uses. Throws FEED_*, PROXY_*. */
+  authorise: () => Promise<unknown>;
   history: History;
   createFeed: (sink: FeedSink, onCap: (cap: number) => void) => Feed;
 }
@@ -36,12 +44,14 @@ export function openBroker(account: BrokerAccount): Broker {
   if (account.broker === "kis") {
     const rest = new KisRest({ ...account, ...KIS_TIMINGS, ...KIS_LIMITS });
     return {
+      authorise: () => rest.approvalKey(),
       history: new KisHistory({ ...account, rest }),
       createFeed: (sink, onCap) => createKisFeed({ ...account, rest, sink, onCap }),
     };
   }
   const rest = new KiwoomRest({ ...account, ...KIWOOM_TIMINGS, ...KIWOOM_LIMITS });
   return {
+    authorise: () => rest.token(),
     history: new KiwoomHistory({ ...account, rest }),
     createFeed: (sink, onCap) => createKiwoomFeed({ ...account, rest, sink, onCap }),
   };

@@ -11,7 +11,7 @@ import type { Emit } from "../shared/events.ts";
 import type { AccountStatus, FeedSession, Standing, Wish } from "../shared/gateway-protocol.ts";
 import type { MarketClock } from "../shared/market-clock.ts";
 import { sumOf } from "../shared/tick.ts";
-import type { Reject, Tick } from "../shared/tick.ts";
+import type { Ledger, Reject, Tick } from "../shared/tick.ts";
 import type { Feed, FeedSink, Registration } from "./feed/feed.ts";
 import { Sequencer } from "./feed/sequencer.ts";
 import { SessionLog } from "./feed/session-log.ts";
@@ -25,6 +25,8 @@ import { RefusedTally } from "./refused-tally.ts";
 const LEASE_ASK_MS = 1_000;
 /** How often the lease is looked at while no record comes; with one, before it is taken. */
 const LEASE_LOOK_MS = 250;
+/** How long a revoked account's lease is kept so that its rows get out; those left behind are stored all the same. */
+const LEAVE_DRAIN_MS = 20_000;
 /** What an account's records travel as. */
 const LANES = ["trade", "book", "status", "quarantine", "backfill"] as const;
 
@@ -50,16 +52,23 @@ export interface CollectorOptions {
 /**
  *   claiming --granted--> holding --lost to another holder--> claiming
  *   holding --in doubt--> returning --released, or not ours any more--> claiming
+ *   holding --revoked--> leaving --socket closed, drained or out of patience--> returning
  *   any --stop--> stopped
  * A lease in doubt is given back before it is claimed again: a new socket needs the broker's quiet time.
  */
 type State =
   | { name: "claiming"; told: string }
   | { name: "holding"; epoch: number; assignmentEpoch: number; lease: LeaseClock }
+  | { name: "leaving"; epoch: number; lease: LeaseClock; untilMs: number }
   | { name: "returning" }
   | { name: "stopped" };
 
-const WISHES = { claiming: "claim", holding: "hold", returning: "release" } as const;
+const WISHES: Readonly<Record<Exclude<State["name"], "stopped">, Wish>> = {
+  claiming: "claim",
+  holding: "hold",
+  leaving: "hold",
+  returning: "release",
+};
 
 export class Collector {
   readonly account: string;
@@ -74,6 +83,8 @@ export class Collector {
   #asking: Timer | null = null;
   #looking: Timer | null = null;
   #askOpen = false;
+  /** Of a lease that is left: its socket is closed. */
+  #isSocketGone = false;
   /** Nothing is begun any more; a lease that is held is kept until `release`, or a successor would come too soon. */
   #isStopping = false;
   #cap: number | undefined;
@@ -102,7 +113,9 @@ export class Collector {
   start(): void {
     void this.#ask();
     this.#asking = every(this.#options.clock, LEASE_ASK_MS, () => void this.#ask());
-    this.#looking = every(this.#options.clock, LEASE_LOOK_MS, () => void this.#doubt());
+    this.#looking = every(this.#options.clock, LEASE_LOOK_MS, () => {
+      if (this.#doubt() === null) this.#finishLeaving();
+    });
   }
 
   /** Unsubscribes and closes the broker's socket. The lease stays until `release`, so that nobody else opens one before. */
@@ -115,7 +128,7 @@ export class Collector {
   /** Gives the account back. Does nothing when it was never granted; a hub that is away finds out by itself. */
   async release(): Promise<void> {
     this.#asking?.cancel();
-    const held = this.#state.name === "holding" || this.#state.name === "returning";
+    const held = this.#state.name !== "claiming" && this.#state.name !== "stopped";
     this.#looking?.cancel();
     this.#state = { name: "stopped" };
     const { account, holder, ask } = this.#options;
@@ -127,7 +140,7 @@ export class Collector {
 
   /** What the hub shows of this account. */
   status(): AccountStatus {
-    const { account, holder, clock, outbox, refiller } = this.#options;
+    const { holder, clock, refiller } = this.#options;
     const feed = this.#feed.state();
     const nowMs = clock.nowMs();
     const sessions = this.#toldSessions();
@@ -143,9 +156,14 @@ export class Collector {
       ...(this.#cap === undefined ? {} : { cap: this.#cap }),
       ...(this.#state.name === "holding" ? { assignmentEpoch: this.#state.assignmentEpoch } : {}),
       ...(sessions.length === 0 ? {} : { sessions }),
-      ledger: sumOf(LANES.map((lane) => outbox.ledgerOf(account, lane))),
+      ledger: this.#ledger(),
       ...(refiller ? { refills: [...refiller.answers] } : {}),
     };
+  }
+
+  #ledger(): Ledger {
+    const { account, outbox } = this.#options;
+    return sumOf(LANES.map((lane) => outbox.ledgerOf(account, lane)));
   }
 
   /** With what dies with this process, should it die now: the hub declares it from there on. */
@@ -157,7 +175,7 @@ export class Collector {
 
   /** True while this process does not hold the account: another collects it, or nobody yet. */
   isStandingBy(): boolean {
-    return this.#state.name !== "holding";
+    return this.#state.name !== "holding" && this.#state.name !== "leaving";
   }
 
   async #ask(): Promise<void> {
@@ -206,6 +224,12 @@ export class Collector {
         if (this.#doubt() !== null) return;
         if (granted) this.#goOn(lease.epoch!, asked, standing);
         else this.#yield(lease.state);
+        if (lease.revoked) this.#leave();
+        return;
+      case "leaving":
+        if (this.#doubt() !== null) return;
+        if (granted) this.#state.lease.renew(asked, termsOf(standing));
+        else this.#yield(lease.state);
         return;
       case "returning":
         if (wish === "release") this.#state = { name: "claiming", told: "" };
@@ -242,6 +266,7 @@ export class Collector {
     const lease = new LeaseClock(asked, termsOf(standing));
     const assignmentEpoch = standing.assignmentEpoch ?? 0;
     this.#state = { name: "holding", epoch, assignmentEpoch, lease };
+    this.#isSocketGone = false;
     this.#tell("granted", epoch);
     // The answer may have lain here while the process was stopped.
     if (this.#doubt() !== null) return;
@@ -270,6 +295,34 @@ export class Collector {
     this.#state = { name: "holding", epoch, assignmentEpoch, lease };
   }
 
+  /** The account is to be collected elsewhere: unregisters and closes; what arrives until then is still ours. */
+  #leave(): void {
+    if (this.#state.name !== "holding" || this.#isStopping) return;
+    const { epoch, lease } = this.#state;
+    const untilMs = this.#options.clock.monoMs() + LEAVE_DRAIN_MS;
+    this.#state = { name: "leaving", epoch, lease, untilMs };
+    this.#tell("revoked", epoch);
+    this.#options.refiller?.hold(null);
+    this.#feedGone = this.#feed.stop().then(() => {
+      if (this.#state.name === "leaving" && this.#state.lease === lease) this.#isSocketGone = true;
+    });
+  }
+
+  /** Gives the account back once its socket is gone and its rows are stored; a link that stalls does not hold it. */
+  #finishLeaving(): void {
+    if (this.#state.name !== "leaving" || !this.#isSocketGone) return;
+    const { held } = this.#ledger();
+    if (held > 0) {
+      if (this.#options.clock.monoMs() < this.#state.untilMs) return;
+      this.#alarm(
+        "LEASE_REVOKED",
+        `${held} records wait here; they are stored when the hub is back`,
+      );
+    }
+    this.#state = { name: "returning" };
+    void this.#ask();
+  }
+
   /** Somebody else holds the account now. */
   #yield(state: string): void {
     this.#state = { name: "claiming", told: state };
@@ -278,7 +331,7 @@ export class Collector {
 
   /** Looks whether the lease can still be trusted; if not, the socket is gone when this returns. */
   #doubt(): Doubt | null {
-    if (this.#state.name !== "holding") return null;
+    if (this.#state.name !== "holding" && this.#state.name !== "leaving") return null;
     const { epoch, lease } = this.#state;
     const doubt = lease.observe(this.#now());
     if (doubt === null) return null;
@@ -331,7 +384,7 @@ export class Collector {
 
   /** Under which epoch a record comes, and the doubt that keeps it out of its table; null: not ours. */
   #capturing(): { epoch: number; doubt: Doubt | null } | null {
-    if (this.#state.name !== "holding") return this.#reading;
+    if (this.#state.name !== "holding" && this.#state.name !== "leaving") return this.#reading;
     const { epoch } = this.#state;
     return { epoch, doubt: this.#doubt() };
   }

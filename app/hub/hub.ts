@@ -1,40 +1,64 @@
-// The hub as one object: database prepared, leases planned, gateway and page on one port. Composition only;
+// The hub as one object: database prepared, leases planned, gateway and page listening. Composition only;
 // what happens to a batch is ingest/, who may collect is lease/, what people see is query/ and web/.
 import type pg from "pg";
-import { decodeBatch } from "../shared/batch.ts";
-import type { BatchHeader } from "../shared/batch.ts";
+import { CANARY, canaryToken } from "../shared/canary.ts";
 import { sleep } from "../shared/clock.ts";
 import type { Clock } from "../shared/clock.ts";
 import { codeOf, TickhubError } from "../shared/errors.ts";
 import { RollingLatency } from "../shared/latency.ts";
+import type { LogSettings } from "../shared/log-lines.ts";
+import { LoopWatch } from "../shared/loop-watch.ts";
 import type { MarketClock } from "../shared/market-clock.ts";
+import { isAnybodysOwn } from "../shared/own-account.ts";
+import { assertPrivate } from "../shared/private-address.ts";
 import type { Reporter } from "../shared/report.ts";
+import { TAILSCALE_SOCKET } from "../shared/tailscaled.ts";
+import { SocketBytes } from "../shared/socket-bytes.ts";
 import { asDatabaseError, openPool } from "../store/database.ts";
+import { readInstrumentNames } from "../store/instruments.ts";
+import { openAlerts, storeSentinelReport } from "../store/alerts.ts";
+import { keepEvidence } from "../store/latency-runs.ts";
 import { migrate } from "../store/migrate.ts";
+import { isBare } from "../store/standing.ts";
 import { BatchWriter } from "../store/writer.ts";
-import { Admission, assertPrivate } from "./ingest/admission.ts";
+import { createDoors } from "./doors.ts";
+import type { Doors } from "./doors.ts";
+import { Admission } from "./ingest/admission.ts";
 import type { Backend } from "./ingest/connection.ts";
+import { EvidenceDoor } from "./ingest/evidence-door.ts";
+import { InstrumentsDoor } from "./ingest/instruments-door.ts";
+import { SentinelDoor } from "./ingest/sentinel-door.ts";
 import { Gateway } from "./ingest/gateway.ts";
 import type { GatewayLimits } from "./ingest/gateway.ts";
-import { TAILSCALE_SOCKET, TailnetIdentity } from "./ingest/identity.ts";
+import { TailnetIdentity } from "./ingest/identity.ts";
 import { Leases } from "./lease/leases.ts";
 import type { LeaseTimings } from "./lease/leases.ts";
 import type { PlanAccount, PlanSymbol } from "./lease/planner.ts";
+import type { SiteRule } from "./phase/phases.ts";
+import { HubLog } from "./logs/hub-log.ts";
+import { BackupWatch } from "./query/backup.ts";
 import { Conservation } from "./query/conservation.ts";
 import { CoverageKeeper } from "./query/coverage/keeper.ts";
+import { ParityJob } from "./query/parity/job.ts";
+import { Expiries } from "./query/expiries.ts";
 import { LiveView } from "./query/live.ts";
+import { MeterKeeper } from "./query/meters/keeper.ts";
 import { Overview } from "./query/overview.ts";
 import { pictureOf } from "./query/picture.ts";
 import type { Picture } from "./query/picture.ts";
+import { Reader } from "./query/reader.ts";
+import { readRelease, RELEASES } from "./query/release.ts";
+import { TableSizes } from "./query/table-sizes.ts";
+import { Retention } from "./retention.ts";
 import { createHubMetrics } from "./web/metrics.ts";
-import { createWebServer } from "./web/server.ts";
-import type { WebServer } from "./web/server.ts";
 
 export interface HubOptions {
   /** As the owner of the schema. */
   databaseUrl: string;
-  /** 0 picks a free one. */
+  /** Of the gateway; of everything, when there is no `webPort`. 0 picks a free one. */
   port: number;
+  /** A port of its own for the page, /status and /metrics; 0 picks a free one. */
+  webPort?: number | undefined;
   bind: string;
   allowPublic?: boolean;
   /** Edges and their tokens, or these tokens' `sha256:HEX`. */
@@ -45,11 +69,29 @@ export interface HubOptions {
   tailscaleSocket?: string;
   /** Accounts an edge may write and claim; all where none are given. */
   edgeAccounts?: ReadonlyMap<string, readonly string[]>;
+  /** Lets whoever shows it act from the page: the token or its `sha256:HEX`; default: nobody. */
+  adminToken?: string | undefined;
   symbols: readonly PlanSymbol[];
   accounts: readonly PlanAccount[];
   leaseTimings: LeaseTimings;
   /** Edges that may hold an account; any, where none are given. Several: failover. */
   placement?: ReadonlyMap<string, readonly string[]>;
+  /** Which edges stand at home and which in the cloud; then the migration's phases place the accounts. */
+  sites?: readonly SiteRule[];
+  /** Days of raw ticks to keep; default all. */
+  retainDays?: number;
+  /** The Sentinel's token or its `sha256:HEX`; without one the hub takes no alerts. */
+  sentinelToken?: string | undefined;
+  /** A folder on the volume that the database is on. */
+  diskPath?: string | undefined;
+  /** What of the hub's own log goes into the central one, and how long and large that grows. */
+  logs?: LogSettings & { retainDays: number; bytesMax: number };
+  /** Where the machine's WAL upload says how it stands. */
+  backupStatus?: string | undefined;
+  /** What meters are compared with, as `meter@subject`; default: the vendors' free tiers. */
+  meterLimits?: ReadonlyMap<string, number>;
+  /** GB an edge may send a month; over it, it does without logs and books. */
+  egressBudgets?: ReadonlyMap<string, number>;
   version: string;
   clock: Clock;
   /** What time the market has; default: the clock's. */
@@ -57,6 +99,8 @@ export interface HubOptions {
   reporter: Reporter;
   /** How long to wait for the database before giving up. */
   databaseWaitMs?: number;
+  /** Where the release agent says how it stands; default RELEASES. */
+  releaseDir?: string;
   /** Bounds; defaults GATEWAY_LIMITS and HEARTBEAT. */
   limits?: Partial<GatewayLimits>;
   heartbeat?: { tickMs: number; missesMax: number };
@@ -67,6 +111,7 @@ export interface Hub {
   readonly url: string;
   /** `ws://address:port` for edges. */
   readonly gatewayUrl: string;
+  /** The gateway's. */
   readonly port: number;
   picture(): Promise<Picture>;
   /** Takes nothing new, commits and acks what is under way, closes. */
@@ -74,43 +119,57 @@ export interface Hub {
 }
 
 const WRITERS_MAX = 4;
+const NO_LOG: LogSettings = { level: null, bytesPerDay: 0 };
 const DATABASE_WAIT_MS = 60_000;
 const DATABASE_RETRY_MS = 500;
 const STOP_MS = 10_000;
-const LIVE_READERS_MAX = 20;
 const LATENCY_SPAN_MS = 60_000;
-/** For the page only; the writer checks against its own. */
-const DECODE_LIMITS = { rowsMax: 100_000, rawBytesMax: 64 * 1024 * 1024 };
+const LATENCY_NOW_SPAN_MS = 1_000;
 
 /**
  * Starts a hub: the port first, so that a second one is refused before it touches the database, then the
  * database. Throws GATEWAY_PUBLIC, GATEWAY_PORT_TAKEN, DATABASE_*, CAP_TOO_SMALL.
  */
 export async function startHub(options: HubOptions): Promise<Hub> {
-  const { bind, port, allowPublic = false } = options;
-  assertPrivate(bind, allowPublic);
+  assertPrivate(options.bind, options.allowPublic ?? false);
   const core = createCore(options);
   const gateway = createGateway(core);
   const picture = () => look(core, gateway);
-  const web = createWeb(core, gateway, picture);
+  const doors = createDoors(core, gateway, {
+    picture,
+    evidence: createEvidenceDoor(core, gateway),
+    instruments: new InstrumentsDoor({
+      vet: (edge, request) => gateway.vet(edge, request),
+      read: () => readInstrumentNames(core.pool),
+      emit: core.emit,
+    }),
+    sentinel: createSentinelDoor(core),
+  });
   try {
-    const url = await web.listen(port, bind);
+    const { url, edgeUrl } = await doors.listen();
     await core.identity.look();
     await whenReachable(options, () => prepare(core));
     core.state.ready = true;
     core.conservation.start();
     core.keeper.start();
-    core.emit({ event: "hub_listening", url });
+    core.parity.start();
+    core.backup.start();
+    core.meters.start();
+    core.retention.start();
+    core.log.start();
+    const gatewayUrl = edgeUrl.replace(/^http/, "ws");
+    core.emit({ event: "hub_listening", url, gatewayUrl });
     return {
       url,
-      gatewayUrl: url.replace(/^http/, "ws"),
-      port: Number(new URL(url).port),
+      gatewayUrl,
+      port: Number(new URL(edgeUrl).port),
       picture,
-      stop: () => stop(core, gateway, web),
+      stop: () => stop(core, gateway, doors),
     };
   } catch (error) {
-    await web.close();
-    await core.pool.end();
+    core.loop.stop();
+    await doors.close();
+    await Promise.all([core.reader.stop(), core.pool.end()]);
     throw error;
   }
 }
@@ -120,31 +179,74 @@ function createCore(options: HubOptions) {
   const { clock, reporter } = options;
   const { emit, registry } = reporter;
   const pool = openPool(options.databaseUrl, {
-    connectionsMax: WRITERS_MAX + 4,
+    connectionsMax: WRITERS_MAX + 6,
     name: "tickhub-hub",
   });
+  const backup = new BackupWatch({ path: options.backupStatus, clock, emit });
+  const live = new LiveView();
+  const served = { sockets: new SocketBytes(), metricsBytes: 0 };
+  const market = options.market ?? ((wallMs: number) => wallMs);
+  const startedMs = clock.monoMs();
   return {
     ...options,
+    served,
+    meters: new MeterKeeper({
+      ...{
+        pool,
+        clock,
+        emit,
+        edges: [...options.edges.keys()],
+        boot: `${clock.nowMs()}-${clock.random()}`,
+      },
+      limits: options.meterLimits ?? new Map(),
+      budgets: options.egressBudgets ?? new Map(),
+      counters: () => ({
+        up_seconds: Math.round((clock.monoMs() - startedMs) / 1_000),
+        served_bytes: served.sockets.written(),
+        log_bytes: reporter.logBytes(),
+        metrics_bytes: served.metricsBytes,
+        requests_taken: served.sockets.requests,
+      }),
+      bucketBytes: () => backup.picture().note?.bucketBytes ?? null,
+    }),
     emit,
     registry,
     pool,
     startedMs: clock.nowMs(),
     state: { ready: false, system: "" },
-    writer: new BatchWriter({ pool, clock, connectionsMax: WRITERS_MAX, onEvent: emit }),
-    live: new LiveView(),
-    keeper: new CoverageKeeper({ pool, clock, emit, market: options.market ?? ((ms) => ms) }),
+    writer: new BatchWriter({
+      ...{ pool, clock, connectionsMax: WRITERS_MAX, onEvent: emit },
+      onStored: (batch) => batch.header.account !== CANARY && live.stored(batch),
+    }),
+    live,
+    reader: new Reader({ databaseUrl: options.databaseUrl, clock }),
+    market,
+    keeper: new CoverageKeeper({ pool, clock, emit, market }),
+    parity: new ParityJob({ pool, clock, emit, market }),
     latency: new RollingLatency(LATENCY_SPAN_MS, clock.monoMs()),
-    metrics: createHubMetrics(registry),
+    latencyNow: new RollingLatency(LATENCY_NOW_SPAN_MS, clock.monoMs()),
+    loop: new LoopWatch(clock),
+    metrics: createHubMetrics(registry, options.version),
+    tableSizes: new TableSizes(pool, clock),
     overview: new Overview(pool, clock, (code, reason) =>
       emit({ event: "database_failed", code, reason }),
     ),
     conservation: new Conservation({ pool, clock, emit }),
-    admission: new Admission(options.edges, options.edgeAccounts),
+    backup,
+    retention: new Retention({
+      ...{ pool, clock, emit, retainDays: options.retainDays ?? 0, logs: options.logs },
+    }),
+    log: new HubLog({ pool, clock, reporter, ...(options.logs ?? NO_LOG) }),
+    admission: new Admission(
+      new Map([...options.edges, [CANARY, canaryToken(options.databaseUrl)]]),
+      new Map([...(options.edgeAccounts ?? []), [CANARY, [CANARY]]]),
+    ),
     identity: new TailnetIdentity({
       tags: options.edgeTags ?? new Map(),
       socketPath: options.tailscaleSocket ?? TAILSCALE_SOCKET,
       clock,
     }),
+    expiries: new Expiries(options.tailscaleSocket ?? TAILSCALE_SOCKET, clock),
     leases: new Leases({
       ...options,
       pool,
@@ -154,27 +256,32 @@ function createCore(options: HubOptions) {
     }),
   };
 }
-type Core = ReturnType<typeof createCore>;
+export type Core = ReturnType<typeof createCore>;
 
 /** What an edge's connection can do here. */
 function createBackend(core: Core): Backend {
-  const { writer, admission, live, leases, latency, metrics, pool, state, clock } = core;
+  const { writer, admission, live, leases, metrics, meters, pool, state, clock } = core;
+  const { latency, latencyNow } = core;
   return {
     write: (bytes, from) => writer.write(bytes, from),
     mayUse: (edge, account) => admission.mayUse(edge, account),
-    ask(edge, question) {
-      live.status(edge, question.status, clock.nowMs());
-      return leases.ask(edge, question);
+    async ask(edge, question) {
+      if (!isBare(question.status)) live.status(edge, question.status, clock.nowMs());
+      const standing = await leases.ask(edge, question);
+      const shedding = meters.sheddingOf(edge);
+      return shedding === "none" ? standing : { ...standing, shedding };
     },
     async system() {
       state.system = await readSystem(pool).catch(() => state.system);
       return state.system;
     },
-    stored(bytes, header) {
+    stored(_bytes, header) {
+      // No ticks: neither a measurement nor what may wait changes what the hub says of its latency.
+      if (header.account === CANARY || isAnybodysOwn(header.account)) return;
       const delayMs = clock.nowMs() - header.firstMs;
       latency.record(delayMs, clock.monoMs());
+      latencyNow.record(delayMs, clock.monoMs());
       metrics.committed(header.account, delayMs);
-      showTrades(live, bytes, header);
     },
   };
 }
@@ -194,27 +301,29 @@ function createGateway(core: Core): Gateway {
   });
 }
 
-function createWeb(core: Core, gateway: Gateway, picture: () => Promise<Picture>): WebServer {
-  const { clock, emit, live, state, overview, metrics, registry } = core;
-  return createWebServer({
+function createEvidenceDoor(core: Core, gateway: Gateway): EvidenceDoor {
+  const { pool, clock, emit, admission, accounts } = core;
+  return new EvidenceDoor({
+    vet: (edge, request) => gateway.vet(edge, request),
+    isOwn: (edge, account) =>
+      accounts.some((planned) => planned.account === account) && admission.mayUse(edge, account),
+    store: (evidence) => keepEvidence(pool, evidence),
     clock,
     emit,
-    picture,
-    trades: (version) => live.changedSince(version),
-    liveReadersMax: LIVE_READERS_MAX,
-    onUpgrade: (request, socket, head) => gateway.upgrade(request, socket, head),
-    async reasons() {
-      if (!state.ready) return ["The database is not prepared yet."];
-      await overview.refresh();
-      const health = overview.health();
-      return health.ok ? [] : [`The database does not answer: ${health.code}.`];
+  });
+}
+
+function createSentinelDoor({ pool, clock, emit, sentinelToken }: Core): SentinelDoor | undefined {
+  if (sentinelToken === undefined) return undefined;
+  return new SentinelDoor({
+    token: sentinelToken,
+    async store(report) {
+      await storeSentinelReport(pool, report);
+      if (report.evidence) await keepEvidence(pool, report.evidence);
     },
-    async metrics() {
-      const loads = gateway.connections().map((connection) => connection.load());
-      const inFlightBytes = loads.reduce((sum, load) => sum + load.inFlightBytes, 0);
-      metrics.set(await picture(), { connections: loads.length, inFlightBytes });
-      return { type: registry.contentType, text: await registry.metrics() };
-    },
+    open: (limit) => openAlerts(pool, limit),
+    clock,
+    emit,
   });
 }
 
@@ -230,19 +339,36 @@ async function look(core: Core, gateway: Gateway): Promise<Picture> {
     books: overview.books(),
     statuses: live.statuses(),
     latency: latency.percentiles(clock.monoMs()),
+    latencyNow: core.latencyNow.percentiles(clock.monoMs()),
+    loop: core.loop.read(),
     planned: leases.planned(),
     connections: countByEdge(gateway),
+    known: new Set(core.edges.keys()),
+    sites: core.sites ?? [],
     unbalanced: core.conservation.wrong(),
     coverage: keeper.summary(),
+    parity: core.parity.picture(),
+    backup: core.backup.picture(),
+    meters: core.meters.picture(),
+    release: await readRelease(core.releaseDir ?? RELEASES),
   });
 }
 
-async function stop(core: Core, gateway: Gateway, web: WebServer): Promise<void> {
-  await Promise.all([core.conservation.stop(), core.keeper.stop()]);
+async function stop(core: Core, gateway: Gateway, doors: Doors): Promise<void> {
+  core.backup.stop();
+  core.loop.stop();
+  await Promise.all([
+    core.conservation.stop(),
+    core.keeper.stop(),
+    core.parity.stop(),
+    core.retention.stop(),
+  ]);
   await gateway.stop(STOP_MS);
   gateway.terminate();
-  await web.close();
-  await core.pool.end();
+  await core.meters.stop();
+  await doors.close();
+  await core.log.stop();
+  await Promise.all([core.reader.stop(), core.pool.end()]);
 }
 
 async function prepare({ pool, clock, reporter, leases, state }: Core): Promise<void> {
@@ -278,14 +404,7 @@ async function readSystem(pool: pg.Pool): Promise<string> {
   return rows[0]!.system;
 }
 
-/** The rows are stored already: a batch that cannot be shown is not worth an error. */
-function showTrades(live: LiveView, bytes: Uint8Array, header: BatchHeader): void {
-  if (header.table !== "trade" || header.tombstone) return;
-  const batch = decodeBatch(bytes, DECODE_LIMITS);
-  if (batch.kind === "trade") live.trades(header.account, batch.columns);
-}
-
-function countByEdge(gateway: Gateway): Map<string, number> {
+export function countByEdge(gateway: Gateway): Map<string, number> {
   const counts = new Map<string, number>();
   for (const { edge } of gateway.connections()) counts.set(edge, (counts.get(edge) ?? 0) + 1);
   return counts;

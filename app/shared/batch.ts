@@ -8,11 +8,15 @@ import { ByteReader, ByteWriter, corrupt } from "./batch/bytes.ts";
 import {
   readBooks,
   readFrames,
+  readLogs,
+  readNews,
   readQuarantine,
   readStatuses,
   readTrades,
   writeBooks,
   writeFrames,
+  writeLogs,
+  writeNews,
   writeQuarantine,
   writeStatuses,
   writeTrades,
@@ -20,13 +24,16 @@ import {
 import { TickhubError } from "./errors.ts";
 import type { Origin } from "./origin.ts";
 import type { Table } from "./table.ts";
-import { type Book, BOOK_DEPTH, type Reject, type Status, type Tick, type Trade } from "./tick.ts";
+import { BOOK_DEPTH, NEWS_SYMBOLS_MAX } from "./tick.ts";
+import type { Book, LogRecord, NewsItem, Reject, Status, Tick, Trade } from "./tick.ts";
 
 export { readHeader, withAddress, withNumber } from "./batch/envelope.ts";
 export { ticksOf } from "./batch/records.ts";
 
 /** Rises when the layout of header or payload changes. */
 export const WIRE_VERSION = 1;
+/** Wire versions this release reads: its own and the one before. */
+export const WIRE_VERSIONS = [WIRE_VERSION, WIRE_VERSION - 1].filter((version) => version >= 1);
 
 /** What the sender says of a batch. */
 export interface BatchHead {
@@ -135,6 +142,37 @@ export interface QuarantineColumns {
   capture: Float64Array;
 }
 
+export interface NewsColumns {
+  rows: number;
+  edgeRecvMs: Float64Array;
+  capture: Float64Array;
+  /** NaN where the feed does not say. */
+  publishedMs: Float64Array;
+  digest: Uint8Array[];
+  feed: Uint32Array;
+  feeds: string[];
+  title: Uint32Array;
+  titles: string[];
+  url: Uint32Array;
+  urls: string[];
+  summary: Uint32Array;
+  summaries: string[];
+  symbols: string[][];
+}
+
+export interface LogColumns {
+  rows: number;
+  edgeRecvMs: Float64Array;
+  capture: Float64Array;
+  atMs: Float64Array;
+  level: Int8Array;
+  event: Uint32Array;
+  events: string[];
+  field: Uint32Array;
+  /** JSON objects. */
+  fields: string[];
+}
+
 export interface FrameColumns {
   rows: number;
   edgeRecvMs: Float64Array;
@@ -148,6 +186,8 @@ export type Batch =
   | { kind: "book"; header: BatchHeader; columns: BookColumns }
   | { kind: "status"; header: BatchHeader; columns: StatusColumns }
   | { kind: "quarantine"; header: BatchHeader; columns: QuarantineColumns }
+  | { kind: "news"; header: BatchHeader; columns: NewsColumns }
+  | { kind: "log"; header: BatchHeader; columns: LogColumns }
   | { kind: "frame"; header: BatchHeader; columns: FrameColumns }
   | { kind: "tombstone"; header: BatchHeader; tombstone: Tombstone };
 
@@ -159,7 +199,13 @@ export interface BatchLimits {
 
 /** Rows of one table. */
 export type Rows =
-  readonly Trade[] | readonly Book[] | readonly Status[] | readonly Reject[] | readonly RawFrame[];
+  | readonly Trade[]
+  | readonly Book[]
+  | readonly Status[]
+  | readonly Reject[]
+  | readonly NewsItem[]
+  | readonly LogRecord[]
+  | readonly RawFrame[];
 
 /**
  * Packs rows, in their order, into one batch. Needs at least one row, all of `head.table`'s kind and
@@ -201,8 +247,10 @@ export function decodeBatch(bytes: Uint8Array, limits: BatchLimits): Batch {
 }
 
 /** False for a row whose small integers do not fit their columns: nothing a decoder should let through. */
-export function isEncodable(row: Tick | Reject | RawFrame): boolean {
+export function isEncodable(row: Tick | Reject | NewsItem | LogRecord | RawFrame): boolean {
   if (row.kind === "reject" || row.kind === "frame") return true;
+  if (row.kind === "news") return row.symbols.length <= NEWS_SYMBOLS_MAX;
+  if (row.kind === "log") return row.level === (row.level << 24) >> 24;
   if (row.day !== (row.day | 0)) return false;
   if (row.kind === "book") return row.levels.length === 4 * BOOK_DEPTH;
   if (row.kind === "status") return true;
@@ -219,6 +267,10 @@ function writeRows(out: ByteWriter, table: Table, rows: Rows): void {
       return writeStatuses(out, rows as readonly Status[]);
     case "quarantine":
       return writeQuarantine(out, rows as readonly Reject[]);
+    case "news":
+      return writeNews(out, rows as readonly NewsItem[]);
+    case "log":
+      return writeLogs(out, rows as readonly LogRecord[]);
     case "frame":
       return writeFrames(out, rows as readonly RawFrame[]);
   }
@@ -237,6 +289,10 @@ function readRows(from: ByteReader, header: BatchHeader): Batch {
       return { kind, header, columns: readStatuses(from, rows) };
     case "quarantine":
       return { kind, header, columns: readQuarantine(from, rows) };
+    case "news":
+      return { kind, header, columns: readNews(from, rows) };
+    case "log":
+      return { kind, header, columns: readLogs(from, rows) };
     case "frame":
       return { kind, header, columns: readFrames(from, rows) };
   }

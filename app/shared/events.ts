@@ -14,6 +14,7 @@ export interface EventFields {
   feed_cap_learned: { source: string; cap: number; refused: number };
   feed_subscription_refused: { source: string; key: string; code: string; reason: string };
   record_quarantined: { source: string; code: string; count: number; reason: string };
+  news_polled: { source: string; fresh: number };
   gap_answered: {
     source: string;
     kind: string;
@@ -34,12 +35,20 @@ export interface EventFields {
   uplink_refused: { url: string; code: string; hint: string };
   breaker_moved: { from: string; to: string; code: string };
   lease_moved: { account: string; state: string; epoch: number };
+  shedding_moved: { level: string };
+  // Central log
+  log_budget_spent: { level: string; bytesPerDay: number };
+  hub_log_dropped: { count: number };
+  logs_expired: { reason: string; before: string; gone: number };
   // Hub
-  hub_listening: { url: string };
+  hub_listening: { url: string; gatewayUrl: string };
   edge_connected: { edge: string; address: string; version: string };
   edge_disconnected: { edge: string; code: string; openMs: number };
   edge_refused: { edge: string; address: string; code: string };
   edge_paused: { edge: string };
+  evidence_stored: { edge: string; kind: string; subject: string; ok: boolean };
+  act_done: { action: string; subject: string; address: string; reason: string; tookMs: number };
+  act_refused: { action: string; address: string; code: string };
   batch_stored: {
     edge: string;
     account: string;
@@ -72,8 +81,52 @@ export interface EventFields {
   };
   coverage_failed: { code: string; reason: string };
   coverage_summed: { sentence: string };
+  parity_computed: {
+    day: string;
+    sides: string;
+    share: number;
+    coverage: number;
+    rows: number;
+    refusals: string;
+    tookMs: number;
+  };
+  parity_failed: { code: string; reason: string };
+  backup_troubled: { reason: string };
+  meter_alarmed: {
+    meter: string;
+    subject: string;
+    state: string;
+    used: number;
+    projected: number;
+    limit: number;
+    unit: string;
+  };
+  budget_enforced: { edge: string; level: string; projected: number; budget: number };
+  ticks_expired: { table: string; before: string; gone: number };
   migration_applied: { name: string; tookMs: number };
   migration_skipped: { name: string; reason: string };
+  // Proxy
+  proxy_listening: { url: string };
+  proxy_opened: { client: string; target: string };
+  proxy_closed: {
+    client: string;
+    target: string;
+    reason: string;
+    upBytes: number;
+    downBytes: number;
+    openMs: number;
+  };
+  proxy_refused: { client: string; target: string; code: string };
+  // Sentinel
+  sentinel_listening: { url: string };
+  alert_raised: { rule: string; subject: string; severity: string; id: string; text: string };
+  alert_ended: { rule: string; subject: string; id: string; lastedMs: number };
+  alert_acknowledged: { rule: string; subject: string; id: string; by: string };
+  maintenance_moved: { until: string; reason: string };
+  message_sent: { channel: string; tries: number };
+  message_failed: { channel: string; code: string; reason: string; waiting: number };
+  message_dropped: { channel: string; code: string };
+  watch_failed: { target: string; reason: string };
   // Any process
   ledger_unbalanced: {
     account: string;
@@ -93,8 +146,8 @@ export type Event = { [K in EventName]: { event: K } & EventFields[K] }[EventNam
 /** Takes an event. Handed to everything that has something to tell. */
 export type Emit = (event: Event) => void;
 
-/** How an event is told. `labels` become the counter's labels; `adds` is counted instead of 1. */
-interface Telling {
+/** How an event is told. `labels` become the counter's labels; `adds` is counted instead of 1, and in its name. */
+export interface Telling {
   level: "debug" | "info" | "warn" | "error";
   /** What it means, as the log's message and the counter's help text. */
   says: string;
@@ -138,6 +191,12 @@ export const EVENTS = {
     labels: ["source", "code"],
     adds: "count",
   },
+  news_polled: {
+    level: "info",
+    says: "A feed of news had something new",
+    labels: ["source"],
+    adds: "fresh",
+  },
   gap_answered: {
     level: "info",
     says: "The broker's REST was asked about a gap",
@@ -165,6 +224,28 @@ export const EVENTS = {
   uplink_refused: { level: "error", says: "The hub refused this edge", labels: ["code"] },
   breaker_moved: { level: "info", says: "The circuit breaker moved", labels: ["to"] },
   lease_moved: { level: "info", says: "An account's lease moved", labels: ["account", "state"] },
+  shedding_moved: {
+    level: "warn",
+    says: "The edge does without more or less, to stay within its egress budget",
+    labels: ["level"],
+  },
+  log_budget_spent: {
+    level: "warn",
+    says: "The day's bytes for the central log are used up for this level",
+    labels: ["level"],
+  },
+  hub_log_dropped: {
+    level: "warn",
+    says: "Lines of the hub's own log gave way while the database was away",
+    labels: [],
+    adds: "count",
+  },
+  logs_expired: {
+    level: "info",
+    says: "Lines of the central log past their days or beyond its size were let go of",
+    labels: ["reason"],
+    adds: "gone",
+  },
   hub_listening: { level: "info", says: "The hub listens", labels: [] },
   edge_connected: { level: "info", says: "An edge connected", labels: ["edge"] },
   edge_disconnected: {
@@ -178,6 +259,13 @@ export const EVENTS = {
     says: "An edge sent faster than its rate and is not read for a while",
     labels: ["edge"],
   },
+  evidence_stored: {
+    level: "info",
+    says: "An edge's measurement was stored",
+    labels: ["edge", "kind"],
+  },
+  act_done: { level: "warn", says: "A person acted from the page", labels: ["action"] },
+  act_refused: { level: "warn", says: "An act from the page was refused", labels: ["code"] },
   batch_stored: {
     level: "debug",
     says: "Rows were committed",
@@ -205,13 +293,60 @@ export const EVENTS = {
     adds: "count",
   },
   coverage_summed: { level: "info", says: "How complete the market's day is", labels: [] },
+  parity_computed: { level: "info", says: "How far two brokers agree on a day", labels: ["sides"] },
+  parity_failed: {
+    level: "error",
+    says: "The daily comparison failed; it is tried again",
+    labels: ["code"],
+  },
   coverage_failed: {
     level: "error",
     says: "The ledger of coverage could not be kept; it is tried again",
     labels: ["code"],
   },
+  backup_troubled: { level: "error", says: "The backup needs a look", labels: [] },
+  meter_alarmed: {
+    level: "warn",
+    says: "Something free comes to its limit this month",
+    labels: ["meter", "subject", "state"],
+  },
+  budget_enforced: {
+    level: "warn",
+    says: "An edge is told what to do without, to stay within its egress budget",
+    labels: ["edge", "level"],
+  },
+  ticks_expired: {
+    level: "info",
+    says: "Raw ticks past their days were let go of",
+    labels: ["table"],
+  },
   migration_applied: { level: "info", says: "A migration was applied", labels: [] },
   migration_skipped: { level: "info", says: "A migration was skipped", labels: [] },
+  proxy_listening: { level: "info", says: "The proxy listens", labels: [] },
+  proxy_opened: { level: "info", says: "A tunnel opened", labels: ["target"] },
+  proxy_closed: { level: "info", says: "A tunnel closed", labels: ["target", "reason"] },
+  proxy_refused: { level: "warn", says: "The proxy refused a client", labels: ["code"] },
+  sentinel_listening: { level: "info", says: "The Sentinel watches", labels: [] },
+  alert_raised: { level: "error", says: "An alert was raised", labels: ["rule", "severity"] },
+  alert_ended: { level: "info", says: "An alert has ended", labels: ["rule"] },
+  alert_acknowledged: { level: "info", says: "Somebody knows of an alert", labels: ["rule"] },
+  maintenance_moved: { level: "info", says: "Alerts are held back, or no longer", labels: [] },
+  message_sent: { level: "info", says: "A messenger took a message", labels: ["channel"] },
+  message_failed: {
+    level: "warn",
+    says: "A messenger did not take a message; it is kept",
+    labels: ["channel", "code"],
+  },
+  message_dropped: {
+    level: "error",
+    says: "A message was given up",
+    labels: ["channel", "code"],
+  },
+  watch_failed: {
+    level: "warn",
+    says: "Something that is watched did not answer",
+    labels: ["target"],
+  },
   ledger_unbalanced: {
     level: "error",
     says: "The books are wrong: a record is not accounted for",

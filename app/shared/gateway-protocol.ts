@@ -2,19 +2,20 @@
 // messages"). A batch is a binary WebSocket message, exactly the bytes of batch.ts; everything else is one
 // JSON object a text message, and every one of them is checked here before anybody reads a field of it.
 import { z } from "zod";
-import { WIRE_VERSION } from "./batch.ts";
 import { ERRORS, TickhubError } from "./errors.ts";
 import type { ErrorCode, ErrorContext } from "./errors.ts";
+import { countersSchema, SHEDDING } from "./meters.ts";
 
 /** Where the gateway takes WebSockets; everything else on the hub's port is plain HTTP. */
 export const GATEWAY_PATH = "/edge";
-/** Wire versions this release reads: its own and the one before. */
-export const WIRE_VERSIONS = [WIRE_VERSION, WIRE_VERSION - 1].filter((version) => version >= 1);
 /** Close codes: the hub refused (a `refused` message went before), and either side stops. */
 export const CLOSE_REFUSED = 4400;
 export const CLOSE_GOING_AWAY = 1001;
 /** A text message is a handful of fields; the largest is a status or the positions of 200 symbols. */
 export const TEXT_BYTES_MAX = 1024 * 1024;
+
+/** Of an edge's statuses. */
+const PERIOD_MAX_MS = 600_000;
 
 const uuid = z.guid();
 const count = z.number().int().min(0);
@@ -106,6 +107,14 @@ export const edgeStatusSchema = z.looseObject({
     .partial()
     .optional(),
   accounts: z.record(account, accountStatus).optional(),
+  /** What the process has cost since its start, in the order of `COUNTERS`. */
+  meters: countersSchema.optional().catch(undefined),
+  /** How often this edge says so; without it, each second. Silence begins after that. */
+  periodMs: z.number().min(1).max(PERIOD_MAX_MS).optional().catch(undefined),
+  /** What it does without, where it is over its egress budget. */
+  shedding: z.enum(SHEDDING).optional().catch(undefined),
+  /** Layouts of its broker's that it does not know, each in a few words. */
+  drifts: z.array(z.string().max(200)).max(16).optional().catch(undefined),
 });
 export type EdgeStatus = z.infer<typeof edgeStatusSchema>;
 export type AccountStatus = z.infer<typeof accountStatus>;
@@ -117,6 +126,8 @@ const hello = z.object({
   version: z.string().max(64),
   bootId: z.string().max(64),
   sentMs: z.number(),
+  /** How often this edge wants to hear and be heard; a hub of before strips it and keeps its own time. */
+  tickMs: z.number().min(1).optional().catch(undefined),
 });
 
 /** From here on, batches of this account are this holder's. Sent before the first of them. */
@@ -148,6 +159,11 @@ const lease = z.object({
   silenceMs: z.number().min(0).nullish(),
   /** Failover: how long the lease is good, counted from the moment the question was sent. */
   validMs: z.number().min(0).nullish(),
+  /**
+   * Of a lease that is granted: close the socket, drain, then release it. A field and no further state, because
+   * an edge of the release before knows the states by name: it strips this and keeps the account.
+   */
+  revoked: z.boolean().nullish(),
 });
 
 const assignment = z.object({
@@ -198,6 +214,8 @@ export const standingSchema = z.looseObject({
   positions: z.array(position).nullish(),
   /** Gaps for this holder to refill. */
   refills: z.array(refill).nullish(),
+  /** What the edge is to do without, to stay within its egress budget; a hub's alone to say. */
+  shedding: z.enum(SHEDDING).optional().catch(undefined),
 });
 export type Standing = z.infer<typeof standingSchema>;
 
@@ -212,6 +230,8 @@ const welcome = z.object({
     inFlightMax: z.number().int().min(1),
     inFlightBytesMax: z.number().int().min(1),
   }),
+  /** Numbers of the tables it stores. A hub of the release before does not say: it has TABLES_UNSAID. */
+  tables: z.array(z.number().int()).max(64).optional(),
 });
 const refused = z.object({
   type: z.literal("refused"),

@@ -5,13 +5,26 @@
 // and free edges pay for what they send.
 import type { Clock, Timer } from "./clock.ts";
 
+export interface HeartbeatTimes {
+  tickMs: number;
+  /** Silent ticks in a row after which the other side is dead. */
+  missesMax: number;
+}
+
 /** Worst case from the last byte to `dead`: `tickMs` × (`missesMax` + 1), 4.4 s as given here. */
 export const HEARTBEAT = { tickMs: 1_100, missesMax: 3 } as const;
 
-export interface HeartbeatOptions {
+/**
+ * Of a link on which bytes cost money and nothing hangs on a quick end: a dead one is found within 100 s. The
+ * longest tick that NATs and proxies take for a link in use.
+ */
+export const LIGHT_HEARTBEAT = { tickMs: 25_000, missesMax: 3 } as const;
+
+/** What the hub does for an edge that asks for other ticks: never quicker than its own, never slower than this. */
+export const TICK_MAX_MS = 60_000;
+
+export interface HeartbeatOptions extends HeartbeatTimes {
   clock: Clock;
-  tickMs: number;
-  missesMax: number;
   /** Its bytes so far, both ways: a `net.Socket`. */
   socket: { readonly bytesRead: number; readonly bytesWritten: number };
   /** True while we ourselves do not read: silence then says nothing. */

@@ -7,6 +7,7 @@ export interface Percentiles {
   count: number;
   p50Ms: number | null;
   p99Ms: number | null;
+  p999Ms: number | null;
 }
 
 export class RollingLatency {
@@ -32,11 +33,12 @@ export class RollingLatency {
     const sum = createHistogram();
     sum.add(this.#current);
     if (this.#previous) sum.add(this.#previous);
-    if (sum.count === 0) return { count: 0, p50Ms: null, p99Ms: null };
+    if (sum.count === 0) return { count: 0, p50Ms: null, p99Ms: null, p999Ms: null };
     return {
       count: sum.count,
       p50Ms: sum.percentile(50) / 1_000,
       p99Ms: sum.percentile(99) / 1_000,
+      p999Ms: sum.percentile(99.9) / 1_000,
     };
   }
 

@@ -226,3 +226,9 @@ function offsetMs(zone: Zone, ms: number): number {
   if (zone === "Asia/Seoul") return KST_OFFSET_MS;
   return zone === "America/New_York" ? newYorkOffsetMs(ms) : 0;
 }
+
+/** `2026-11-23` as YYYYMMDD; NaN when it is no day of the calendar. */
+export function dayIn(date: string): number {
+  const day = /^\d{4}-\d\d-\d\d$/.test(date) ? Number(date.replaceAll("-", "")) : Number.NaN;
+  return Number.isNaN(weekdayOf(day)) ? Number.NaN : day;
+}

@@ -4,15 +4,23 @@ import { pino } from "pino";
 import type { Logger } from "pino";
 import { Counter, Registry } from "prom-client";
 import { EVENTS } from "./events.ts";
-import type { Emit, Event, EventName } from "./events.ts";
+import type { Emit, Event, EventName, Telling } from "./events.ts";
+import type { ReportedEvent } from "./log-lines.ts";
 
 /** What a process logs and counts with. */
 export interface Reporter {
   emit: Emit;
+  /** Tells each event beside the log, whatever the log's level: for those who keep them elsewhere. */
+  listen: (listener: (told: ReportedEvent) => void) => void;
   logger: Logger;
   /** Serve its `metrics()` under /metrics. */
   registry: Registry;
+  /** Bytes of log lines written since the start. */
+  logBytes: () => number;
 }
+
+/** Of one counter. Codes and reasons come from outside, too: what is beyond counts under `other`. */
+const SERIES_MAX = 200;
 
 /** What waits for a log that cannot be written now; beyond it lines are dropped. */
 const LOG_BYTES_MAX = 1024 * 1024;
@@ -21,38 +29,62 @@ const LOG_BYTES_MAX = 1024 * 1024;
 export function createReporter(role: string, level: string): Reporter {
   const registry = new Registry();
   registry.setDefaultLabels({ role });
+  let logBytes = 0;
+  const log = openLog(registry);
+  log.on("write", (bytes: number) => (logBytes += bytes));
   const logger = pino(
     { level, base: { role, pid: process.pid }, timestamp: pino.stdTimeFunctions.isoTime },
-    openLog(registry),
+    log,
   );
-  const counters = new Map<EventName, Counter>();
-  for (const [name, telling] of Object.entries(EVENTS)) {
+  const listeners: ((told: ReportedEvent) => void)[] = [];
+  const counters = new Map<EventName, BoundedCounter>();
+  for (const [name, telling] of Object.entries<Telling>(EVENTS)) {
     const counter = new Counter({
-      name: `tickhub_${name}_total`,
+      name: counterName(name, telling),
       help: telling.says,
       labelNames: [...telling.labels],
       registers: [registry],
     });
-    counters.set(name as EventName, counter);
+    counters.set(name as EventName, new BoundedCounter(counter, telling.labels));
   }
   return {
     logger,
     registry,
+    logBytes: () => logBytes,
+    listen: (listener) => void listeners.push(listener),
     emit(event: Event) {
-      const telling: {
-        level: "debug" | "info" | "warn" | "error";
-        says: string;
-        labels: readonly string[];
-        adds?: string;
-      } = EVENTS[event.event];
+      const telling: Telling = EVENTS[event.event];
       const fields: Record<string, unknown> = { ...event };
       logger[telling.level](fields, telling.says);
-      const labels = Object.fromEntries(
-        telling.labels.map((label) => [label, String(fields[label])]),
-      );
-      counters.get(event.event)!.inc(labels, telling.adds ? Number(fields[telling.adds]) : 1);
+      counters.get(event.event)!.add(fields, telling.adds ? Number(fields[telling.adds]) : 1);
+      for (const listener of listeners) listener({ level: telling.level, event });
     },
   };
+}
+
+/** `tickhub_feed_closed_total`; of an event that adds rows, `tickhub_batch_stored_rows_total`. */
+export function counterName(event: string, { adds }: Telling): string {
+  return `tickhub_${event}${adds === undefined || adds === "count" ? "" : `_${adds}`}_total`;
+}
+
+class BoundedCounter {
+  readonly #counter: Counter;
+  readonly #labels: readonly string[];
+  readonly #seen = new Set<string>();
+
+  constructor(counter: Counter, labels: readonly string[]) {
+    this.#counter = counter;
+    this.#labels = labels;
+  }
+
+  add(fields: Readonly<Record<string, unknown>>, amount: number): void {
+    const values = this.#labels.map((label) => String(fields[label]));
+    const key = JSON.stringify(values);
+    const isKnown = this.#seen.has(key) || this.#seen.size < SERIES_MAX;
+    if (isKnown) this.#seen.add(key);
+    const entries = this.#labels.map((label, i) => [label, isKnown ? values[i]! : "other"]);
+    this.#counter.inc(Object.fromEntries(entries) as Record<string, string>, amount);
+  }
 }
 
 function openLog(registry: Registry) {

@@ -90,6 +90,40 @@ export interface Status extends Stamped {
 
 export type Tick = Trade | Book | Status;
 
+/** Instruments one item of a feed may name. */
+export const NEWS_SYMBOLS_MAX = 256;
+
+/** One item of a feed: an article, a disclosure. */
+export interface NewsItem {
+  kind: "news";
+  /** SHA-256 (32 bytes) of what makes it itself: its canonical URL, or its feed's id where it has no URL. */
+  digest: Uint8Array;
+  /** Which feed: `rss:NAME`, `dart`, `search:NAME`. */
+  feed: string;
+  /** Epoch ms; NaN where the feed does not say. */
+  publishedMs: number;
+  title: string;
+  url: string;
+  summary: string;
+  /** Instruments it names: `005930`; at most NEWS_SYMBOLS_MAX. */
+  symbols: string[];
+  edgeRecvMs: number;
+  capture: number;
+}
+
+/** One line of a process's log. */
+export interface LogRecord {
+  kind: "log";
+  atMs: number;
+  /** pino's number: 10 trace … 60 fatal. */
+  level: number;
+  event: string;
+  /** The other fields as one JSON object. */
+  fields: string;
+  edgeRecvMs: number;
+  capture: number;
+}
+
 /** Why a frame, or one record of it, could not be read. Each has a heading in docs/errors.md. */
 export type RejectCode =
   | "FRAME_NOT_UTF8"

@@ -15,7 +15,9 @@ export interface Broker {
   publish(event: MarketEvent): void;
   /** Sends a recorded frame again, as it is, to those who have registered something in it. */
   resend(frame: RecordedFrame): void;
-  /** Sends what was kept back to share a frame. */
+  /** Until the next flush frames wait for each other. */
+  hold(): void;
+  /** Sends what was kept back to share a frame, and what was held. */
   flush(): void;
   /** Is every one of these registered for trades by someone? */
   hasRegistered(instruments: readonly Instrument[]): boolean;

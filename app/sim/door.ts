@@ -25,7 +25,7 @@ export interface DoorOptions {
   /** Adds the HTTP routes. */
   serve: (server: FastifyInstance) => void;
   /** Takes a websocket that came in at `path`; undefined when the door has no websockets. */
-  accept?: (socket: WebSocket, path: string) => void;
+  accept?: (client: WebSocket, socket: Socket, path: string) => void;
 }
 
 /** Opens on 127.0.0.1 and nowhere else. */
@@ -46,7 +46,7 @@ export async function openDoor({ port, socketsMax, serve, accept }: DoorOptions)
       return;
     }
     const [path] = (request.url ?? "/").split("?");
-    websockets.handleUpgrade(request, socket, head, (client) => accept(client, path!));
+    websockets.handleUpgrade(request, socket, head, (client) => accept(client, socket, path!));
   });
   await server.listen({ port, host: "127.0.0.1" });
   return {

@@ -26,6 +26,9 @@ export const optionsSchema = z.strictObject({
   openingMs: durationMs.default(3000),
   /** Recordings to play instead of the generated market. */
   tape: z.array(z.string()).default([]),
+  /** A profile of an open to play instead, and so many times its records in the same time. */
+  profile: z.string().optional(),
+  times: z.coerce.number().positive().max(1000).default(1),
   /** Trades that a broker never says: broker:symbol:cumulative volume, with :lacks if REST lacks it too. */
   omit: z.array(omission).default([]),
   /** Of a tape: 1 is its own pace; "max" is as fast as the sockets drain. */

@@ -15,7 +15,9 @@ import { isFrameTape, openFrameTapes } from "./market/frame-tape.ts";
 import type { FrameMarket } from "./market/frame-tape.ts";
 import { generateMarket } from "./market/generator.ts";
 import { History } from "./market/history.ts";
+import { profileMarket, readProfile } from "./market/profile.ts";
 import { Pump } from "./market/pump.ts";
+import type { Lateness } from "./market/pump.ts";
 import { openTape } from "./market/tape.ts";
 import { readOptions } from "./options.ts";
 import type { SimInput, SimOptions } from "./options.ts";
@@ -47,6 +49,10 @@ export interface MarketState {
   brokers: BrokerName[];
   /** Of a tape: market time of its first event and of the last one played; null on the wall clock. */
   played: { fromMs: number; toMs: number } | null;
+  /** How much later than due events were handed to the sockets; null at full speed. */
+  lateness: Lateness | null;
+  /** What the sockets have not taken. */
+  bufferedBytes: number;
 }
 
 /** A trade as the market has it. */
@@ -82,7 +88,7 @@ export interface Sim {
 }
 
 /**
- * Starts both brokers and the control door on loopback. Throws CONFIG_INVALID or TAPE_UNREADABLE.
+ * Starts both brokers and the control door on loopback. Throws CONFIG_INVALID, TAPE_UNREADABLE or PROFILE_UNREADABLE.
  * A tape waits for both brokers' clients unless `expect` says otherwise; the generated market does not.
  */
 export async function startSim(input: SimInput = {}, clock: Clock = systemClock): Promise<Sim> {
@@ -121,6 +127,7 @@ export async function startSim(input: SimInput = {}, clock: Clock = systemClock)
         for (const one of said) brokers[name].publish(one);
       }
     },
+    hold: () => both.forEach((broker) => broker.hold()),
     flush: () => both.forEach((broker) => broker.flush()),
   });
   const watchlist = isOfFrames(market) ? market.watchlist : instruments.map(nameOf);
@@ -134,6 +141,8 @@ export async function startSim(input: SimInput = {}, clock: Clock = systemClock)
       done: pump.done,
       brokers: heardOn(market),
       played: pump.played(),
+      lateness: pump.lateness(),
+      bufferedBytes: both.reduce((sum, broker) => sum + broker.bufferedBytes(), 0),
     }),
     open: () => pump.open(),
     stop: ({ close = false }: { close?: boolean } = {}) => {
@@ -166,7 +175,8 @@ export async function startSim(input: SimInput = {}, clock: Clock = systemClock)
 type AnyMarket = Market | FrameMarket;
 
 async function openMarket(options: SimOptions): Promise<AnyMarket> {
-  const { tape } = options;
+  const { tape, profile, times, seed } = options;
+  if (profile !== undefined) return profileMarket(readProfile(profile), times, seed);
   if (tape.length === 0) return generateMarket(generatorOptions(options));
   const areFrames = await Promise.all(tape.map(isFrameTape));
   if (areFrames.every(Boolean)) return openFrameTapes(tape);

@@ -119,8 +119,10 @@ export class Tamper {
     return this.#rules.find((rule) => this.#strikes(rule, trade, place));
   }
 
-  #strikes(rule: Rule, { instrument: { code } }: MarketTrade, place: Place): boolean {
+  #strikes(rule: Rule, { instrument: { code }, side }: MarketTrade, place: Place): boolean {
     const { fault, run } = rule;
+    // An auction's print has no count of its own: without REST nothing could ever tell it from block volume.
+    if (fault.rest === "lacks" && side === 0) return false;
     if (run.left > 0) {
       // One run at a time, or none would be as long as it was told to be.
       if (run.code !== code) return false;

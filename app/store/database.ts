@@ -1,5 +1,6 @@
 // Connections to the hub's database: one way to open a pool, with limits that end a half-open link,
 // and one way to tell a server that is out of reach, full or too slow from every other error.
+import type { Duplex } from "node:stream";
 import pg from "pg";
 import { codeOf, TickhubError } from "../shared/errors.ts";
 
@@ -7,11 +8,15 @@ export interface PoolOptions {
   connectionsMax: number;
   /** Shown in pg_stat_activity. */
   name: string;
-  /** A statement that takes longer is cancelled by the server. */
+  /** A statement that takes longer is cancelled by the server; 0: none is. */
   statementTimeoutMs?: number;
   connectTimeoutMs?: number;
   /** Within which the server finds a client that vanished. Shorter means a packet more often while idle. */
   peerGoneMs?: number;
+  /** Server settings of each connection, e.g. `{ TimeZone: "UTC" }`: names and values of ours, never input. */
+  settings?: Readonly<Record<string, string>>;
+  /** Makes each connection's stream, not connected yet; default: a socket of pg's own. */
+  stream?: () => Duplex;
 }
 
 /**
@@ -28,18 +33,23 @@ export function openPool(url: string, options: PoolOptions): pg.Pool {
     connectionTimeoutMillis: options.connectTimeoutMs ?? 5_000,
     statement_timeout: statementTimeoutMs,
     // The client's own limit is for a server that cannot cancel any more, so it comes a little later.
-    query_timeout: statementTimeoutMs + 5_000,
+    query_timeout: statementTimeoutMs === 0 ? 0 : statementTimeoutMs + 5_000,
     idle_in_transaction_session_timeout: statementTimeoutMs,
     keepAlive: true,
     keepAliveInitialDelayMillis: 10_000,
     // The server's side of the same: a client that vanished in mid-COPY must not keep its locks.
-    options: keepalives(peerGoneMs),
+    options: [keepalives(peerGoneMs), ...flags(options.settings)].join(" "),
+    ...(options.stream ? { stream: options.stream } : {}),
   });
   // An idle connection that breaks is replaced at the next use; without a listener it would end the process.
   pool.on("error", () => undefined);
   // So would one that breaks while it is lent out, although its query tells: the pool listens to idle ones only.
   pool.on("connect", (client) => client.on("error", () => undefined));
   return pool;
+}
+
+function flags(settings: Readonly<Record<string, string>> = {}): string[] {
+  return Object.entries(settings).map(([name, value]) => `-c ${name}=${value}`);
 }
 
 /** Two fifths of the time idle, then three questions that nobody answers. */

@@ -4,7 +4,17 @@
 import { spawn } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import { existsSync, openSync, closeSync } from "node:fs";
-import { chown, cp, mkdir, readFile, readlink, rename, rm, writeFile } from "node:fs/promises";
+import {
+  chown,
+  cp,
+  mkdir,
+  readdir,
+  readFile,
+  readlink,
+  rename,
+  rm,
+  writeFile,
+} from "node:fs/promises";
 import { createRequire } from "node:module";
 import { createServer } from "node:net";
 import { join, resolve } from "node:path";
@@ -156,7 +166,23 @@ async function ensureRunning(place: Place, password: string, options: EmbeddedOp
       }
       throw new TickhubError("DATABASE_START", { reason, log: place.log });
     }
+    if (attempt >= 3 && /still in use/.test(failure)) await endOrphans(place.data);
     await sleep(options.clock, 200 * attempt);
+  }
+}
+
+/**
+ * Kills the children of a server that was killed. Most end by themselves when it is gone; one that waits for a
+ * lock of another that was killed with it waits for ever, and keeps the memory that the next server needs.
+ */
+async function endOrphans(data: string): Promise<void> {
+  if (process.platform !== "linux") return;
+  for (const name of await readdir("/proc")) {
+    const pid = Number(name);
+    if (!(pid > 0) || !(await worksIn(pid, data))) continue;
+    const title = await readFile(`/proc/${pid}/cmdline`, "utf8").catch(() => "");
+    // A server's own title is its command line.
+    if (title.startsWith("postgres: ")) process.kill(pid, "SIGKILL");
   }
 }
 

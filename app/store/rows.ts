@@ -9,11 +9,12 @@ import type {
 } from "../shared/batch.ts";
 import { ORIGINS } from "../shared/origin.ts";
 import { BOOK_DEPTH } from "../shared/tick.ts";
+import { COPY_OWN, encodeLogs, encodeNews, hasNul, logFault, newsFault } from "./own-rows.ts";
 import { isTime, type Refusal } from "./refusals.ts";
 import { daysOf, textField, TupleWriter } from "./tuples.ts";
 
-/** A batch of the market's records. */
-export type RowBatch = Extract<Batch, { kind: "trade" | "book" | "status" }>;
+/** A batch of rows that have a table of their own. */
+export type RowBatch = Extract<Batch, { kind: "trade" | "book" | "status" | "news" | "log" }>;
 
 const TRADE = `(ts, symbol, venue, source, day, chain, seq, price, size, side, session, ask, bid,
   sell_count, buy_count, edge_recv, stream, capture, extra, origin) from stdin (format binary)`;
@@ -26,6 +27,7 @@ export const COPY = {
     origin) from stdin (format binary)`,
   status: `copy public.status (ts, symbol, venue, source, day, what, code, detail, edge_recv, stream,
     capture, extra, origin) from stdin (format binary)`,
+  ...COPY_OWN,
 } as const;
 
 const INT16_MAX = 32_767;
@@ -47,6 +49,12 @@ export function encodeRows(batch: RowBatch, streamNo: number, only?: readonly nu
       break;
     case "status":
       encodeStatuses(out, batch.columns, rows, came);
+      break;
+    case "news":
+      encodeNews(out, batch.columns, rows, came);
+      break;
+    case "log":
+      encodeLogs(out, batch.columns, rows, account);
   }
   return out.bytes();
 }
@@ -174,18 +182,28 @@ function dayField(): (day: number) => number {
 /** Rows the database could not hold, with the field at fault. */
 export function findInvalid(batch: RowBatch): Refusal[] {
   const { columns } = batch;
-  const fault =
-    batch.kind === "trade"
-      ? tradeFault(batch.columns)
-      : batch.kind === "book"
-        ? bookFault(batch.columns)
-        : statusFault(batch.columns);
+  const fault = faultOf(batch);
   const invalid: Refusal[] = [];
   for (let row = 0; row < columns.rows; row++) {
     const reason = fault(row);
     if (reason !== null) invalid.push({ row, code: "ROW_INVALID", reason });
   }
   return invalid;
+}
+
+function faultOf(batch: RowBatch): Fault {
+  switch (batch.kind) {
+    case "trade":
+      return tradeFault(batch.columns);
+    case "book":
+      return bookFault(batch.columns);
+    case "status":
+      return statusFault(batch.columns);
+    case "news":
+      return newsFault(batch.columns);
+    case "log":
+      return logFault(batch.columns);
+  }
 }
 
 type Fault = (row: number) => string | null;
@@ -263,10 +281,6 @@ function isNotJson(text: string): boolean {
   } catch {
     return true;
   }
-}
-
-function hasNul(text: string): boolean {
-  return text.includes("\0");
 }
 
 function range(length: number): number[] {

@@ -12,7 +12,13 @@ export interface Heartbeat {
   holder: string;
   edge: string;
   wish: Wish;
+  /** Empty: says nothing of the edge, and what another process of that name has said stays. */
   status: EdgeStatus;
+}
+
+/** A probe asks in an edge's name, and is not that edge. */
+export function isBare(status: EdgeStatus): boolean {
+  return Object.keys(status).length === 0;
 }
 
 /**
@@ -22,7 +28,8 @@ export interface Heartbeat {
  */
 export async function whereAmI(pool: pg.Pool, heartbeat: Heartbeat): Promise<Standing> {
   try {
-    return await ask(pool, heartbeat, JSON.stringify(heartbeat.status));
+    const { status } = heartbeat;
+    return await ask(pool, heartbeat, isBare(status) ? null : JSON.stringify(status));
   } catch (error) {
     if (!(error instanceof TickhubError) || error.code !== "DATABASE_FULL") throw error;
     return await ask(pool, heartbeat, null);

@@ -114,6 +114,9 @@ export async function storeCarefully(
   const { header } = item.batch;
   if (state !== "store") {
     await exchange(client, [{ text: "rollback" }]);
+    if (state === "foreign") {
+      throw new TickhubError("EDGE_ACCOUNT", { edge: item.from.edge, account: header.account });
+    }
     if (state !== "duplicate") throw notStored(header, state, Number(last_number));
     const position = { no: Number(stream_no), last: Number(last_number) };
     return { verdict: repeated(item, only(answer), options), position, refused: [] };
@@ -188,7 +191,7 @@ async function storeRows(
   const good = Array.from({ length: batch.columns.rows }, (_, row) => row).filter(
     (row) => !isOut.has(row),
   );
-  const to = batch.kind === "trade" ? COPY.incomingTrade : COPY[batch.kind];
+  const to = COPY_CAREFULLY[batch.kind];
   const answers = await copyAround(client, good, {
     copy: (rows) => copySteps(to, encodeRows(batch, streamNo, rows)),
     finish: () => [mergeStep(streamNo, refusalValues(batch, refusals)), ...last],
@@ -196,6 +199,13 @@ async function storeRows(
   });
   return mergedOf(answers[0]);
 }
+
+/** Where rows go first: those that may be there already meet their table in `ingest_merge`. */
+const COPY_CAREFULLY = {
+  ...COPY,
+  trade: COPY.incomingTrade,
+  news: COPY.incomingNews,
+} as const;
 
 /** What `ingest_merge` did with the rows of one batch. */
 interface Merged {

@@ -9,6 +9,7 @@ const DAY_MS = 86_400_000;
 const TWO_32 = 2 ** 32;
 const FLOAT8_OID = 701;
 const INT8_OID = 20;
+const TEXT_OID = 25;
 
 /** A text with its length in front, as it stands in a row: made once per dictionary entry. */
 export function textField(text: string): Uint8Array {
@@ -118,14 +119,26 @@ export class TupleWriter {
     for (let i = from; i < to; i++) this.int64(values[i]!);
   }
 
+  /** text[] of fields from `textField`. */
+  texts(items: readonly Uint8Array[]): void {
+    const bytes = items.reduce((sum, item) => sum + item.length, 0);
+    const isEmpty = items.length === 0;
+    // An empty array has no dimension.
+    this.#int32s(isEmpty ? [12, 0, 0, TEXT_OID] : [20 + bytes, 1, 0, TEXT_OID, items.length, 1]);
+    for (const item of items) this.field(item);
+  }
+
   bytes(): Buffer {
     return this.#buffer.subarray(0, this.#at);
   }
 
   /** One dimension, no nulls, subscripts from 1. */
   #array(elementOid: number, length: number): void {
-    const header = [20 + 12 * length, 1, 0, elementOid, length, 1];
-    for (const value of header) {
+    this.#int32s([20 + 12 * length, 1, 0, elementOid, length, 1]);
+  }
+
+  #int32s(values: readonly number[]): void {
+    for (const value of values) {
       this.#view.setInt32(this.#at, value);
       this.#at += 4;
     }

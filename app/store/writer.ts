@@ -1,9 +1,10 @@
 // The way into the tables, for the hub's gateway, an edge's direct uplink and replay alike. Promises:
 // batches of a stream are stored in order and once; `write` resolves only after the commit; a batch that
-// could not be stored leaves nothing behind; what waits is bounded. Streams are stored side by side.
+// could not be stored leaves nothing behind; what waits is bounded. Streams are stored side by side; those of
+// news and log lines have one connection between them, so that the market's never wait for one of theirs.
 import PQueue from "p-queue";
 import type pg from "pg";
-import { type BatchHeader, decodeBatch, readHeader } from "../shared/batch.ts";
+import { type Batch, type BatchHeader, decodeBatch, readHeader } from "../shared/batch.ts";
 import type { Clock } from "../shared/clock.ts";
 import { codeOf, TickhubError } from "../shared/errors.ts";
 import type { Emit } from "../shared/events.ts";
@@ -41,7 +42,7 @@ export interface BatchWriterOptions {
   /** From `openPool`, whose time limits end a half-open link. */
   pool: pg.Pool;
   clock: Clock;
-  /** Transactions side by side. */
+  /** Transactions side by side, and one more for news and log lines. */
   connectionsMax: number;
   /** How much of one stream goes into one transaction. */
   groupMax?: { batches: number; rows: number };
@@ -49,6 +50,8 @@ export interface BatchWriterOptions {
   /** Stores batches of epoch 0 although their account has a lease: for replaying a tape, as the schema's owner. */
   unleased?: boolean;
   onEvent?: Emit;
+  /** A batch was committed, as it was decoded; for whoever shows it. */
+  onStored?: (batch: Batch) => void;
 }
 
 const LIMITS: WriterLimits = {
@@ -76,6 +79,7 @@ interface Job {
 
 /** One stream: its batches are stored one group at a time. */
 interface Lane {
+  queue: PQueue;
   pending: Job[];
   isBusy: boolean;
   /** Null: unknown, so the next batch asks the database. */
@@ -87,6 +91,7 @@ export class BatchWriter {
   readonly #limits: WriterLimits;
   readonly #groupMax: { batches: number; rows: number };
   readonly #queue: PQueue;
+  readonly #ownQueue = new PQueue({ concurrency: 1 });
   readonly #lanes = new Map<string, Lane>();
   #pendingBytes = 0;
 
@@ -105,7 +110,7 @@ export class BatchWriter {
   async write(bytes: Uint8Array, from: Sender): Promise<Verdict> {
     const header = readHeader(bytes);
     this.#admit(header, bytes.length);
-    const lane = this.#laneOf(header.stream);
+    const lane = this.#laneOf(header);
     this.#pendingBytes += bytes.length;
     const sinceMs = this.#options.clock.monoMs();
     return new Promise<Verdict>((resolve, reject) => {
@@ -119,7 +124,7 @@ export class BatchWriter {
 
   /** Resolves once nothing waits any more. */
   async idle(): Promise<void> {
-    await this.#queue.onIdle();
+    await Promise.all([this.#queue.onIdle(), this.#ownQueue.onIdle()]);
   }
 
   #admit(header: BatchHeader, bytes: number): void {
@@ -137,9 +142,10 @@ export class BatchWriter {
     }
   }
 
-  #laneOf(stream: string): Lane {
+  #laneOf({ stream, table }: BatchHeader): Lane {
     const known = this.#lanes.get(stream);
-    const lane = known ?? { pending: [], isBusy: false, position: null };
+    const queue = table === "news" || table === "log" ? this.#ownQueue : this.#queue;
+    const lane = known ?? { queue, pending: [], isBusy: false, position: null };
     if (known) this.#lanes.delete(stream); // Back in at the end: the map is ordered by last use.
     this.#lanes.set(stream, lane);
     for (const [name, oldest] of this.#lanes) {
@@ -153,7 +159,7 @@ export class BatchWriter {
   #schedule(lane: Lane): void {
     if (lane.isBusy || lane.pending.length === 0) return;
     lane.isBusy = true;
-    void this.#queue.add(async () => {
+    void lane.queue.add(async () => {
       await this.#storeNext(lane);
       lane.isBusy = false;
       this.#schedule(lane);
@@ -194,7 +200,7 @@ export class BatchWriter {
         const ahead = () => this.#encodeAhead(lane, position.no);
         const verdicts = await storePlain(client, items, position.no, ahead);
         lane.position = { no: position.no, last: position.last + group.length };
-        group.forEach((job, i) => job.resolve(verdicts[i]!));
+        group.forEach((job, i) => this.#stored(job, verdicts[i]!));
         return;
       } catch (error) {
         if (!isSpecial(error)) throw error;
@@ -220,11 +226,21 @@ export class BatchWriter {
           count,
         });
       }
-      job.resolve(result.verdict);
+      this.#stored(job, result.verdict);
     } catch (error) {
       if (!(error instanceof TickhubError)) throw error;
       lane.position = null;
       job.reject(error);
+    }
+  }
+
+  /** Its sender first; and whoever watches is no reason for it to be told anything else. */
+  #stored(job: Ready, verdict: Verdict): void {
+    job.resolve(verdict);
+    try {
+      this.#options.onStored?.(job.item.batch);
+    } catch {
+      // It is stored, whatever came of showing it.
     }
   }
 

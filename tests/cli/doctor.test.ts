@@ -1,156 +1,182 @@
-// Each broken precondition is found, named by its code, with the cause and what to do next; and a machine
-// in order has no findings.
-import { mkdtempSync, writeFileSync } from "node:fs";
-import { createServer as createHttpServer } from "node:http";
-import type { Server } from "node:http";
+// Each misconfiguration is found, alone, by its code, with the cause and the next command; a machine in order
+// has no findings; and what the doctor tells to run exists.
+import { mkdtempSync, readdirSync, readFileSync } from "node:fs";
 import { createServer } from "node:net";
-import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, it, onTestFinished } from "vitest";
 import { examine } from "../../app/cli/doctor.ts";
-import { startTestHub } from "../support/hub.ts";
+import type { DoctorOptions } from "../../app/cli/doctor.ts";
+import type { Finding } from "../../app/cli/doctor/finding.ts";
+import { SETTINGS } from "../../app/shared/config.ts";
+import { tickhub } from "../support/cli.ts";
 import { createDatabase } from "../support/database.ts";
 import type { TestDatabase } from "../support/database.ts";
+import { startTestHub } from "../support/hub.ts";
+import type { TestHub } from "../support/hub.ts";
+import { CASES, edgeOf, KIS_KEYS, listening } from "./doctor-cases.ts";
 
-const KIS_KEYS = { KIS_APP_KEY: "A".repeat(36), KIS_APP_SECRET: "b".repeat(180) };
 const directory = mkdtempSync(join(tmpdir(), "tickhub-doctor-"));
-const base = { TICKHUB_STATE_DIR: directory, TICKHUB_PORT: "0" };
+const base = { TICKHUB_STATE_DIR: join(directory, "state"), TICKHUB_PORT: "0" };
+/** Nobody's: a tailscaled of this machine must not take part. */
+const tailscaleSocket = join(directory, "none.sock");
 
 let migrated: TestDatabase;
 let empty: TestDatabase;
+let hub: TestHub;
+const told: Finding[] = [];
+
 beforeAll(async () => {
   [migrated, empty] = await Promise.all([
     createDatabase({ migrated: true }),
     createDatabase({ migrated: false }),
   ]);
+  hub = await startTestHub(migrated.url);
 });
 afterAll(async () => {
+  await hub.stop();
   await Promise.all([migrated.drop(), empty.drop()]);
 });
 
-/** The findings that are broken. */
-async function broken(env: Record<string, string>) {
-  return (await examine({ ...base, ...env })).filter((finding) => !finding.ok);
+/** Findings that are not in order. */
+async function wrong(env: Record<string, string>, options: Partial<DoctorOptions> = {}) {
+  const findings = await examine({ ...base, ...env }, { tailscaleSocket, ...options });
+  return findings.filter((finding) => !finding.ok);
 }
-
-async function listening(server: Server | ReturnType<typeof createServer>): Promise<number> {
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  return (server.address() as AddressInfo).port;
-}
-
-const TWENTY_ONE = Array.from({ length: 21 }, (_, i) => String(100_000 + i)).join(",");
 
 describe("doctor", () => {
-  it("finds nothing on a machine in order", async () => {
+  it("finds nothing on a machine in order, and leaves nothing behind", async () => {
+    const before = readdirSync(directory);
     const env = {
-      ...KIS_KEYS,
+      ...{ ...KIS_KEYS, ...edgeOf(hub.gatewayUrl) },
       TICKHUB_DATABASE_URL: migrated.url,
       TICKHUB_SYMBOLS: "005930,NAS:AAPL",
+      TICKHUB_PORT: String(hub.port),
     };
-    expect(await broken(env)).toEqual([]);
+    expect(await wrong(env)).toEqual([]);
+    expect(await wrong({})).toEqual([]);
+    expect(readdirSync(directory)).toEqual(before);
   });
 
-  it.each([
-    ["a misspelt setting", { TICKHUB_SYMBOL: "005930" }, "CONFIG_UNKNOWN", /TICKHUB_SYMBOLS/],
-    [
-      "a secret without its key",
-      { KIS_APP_SECRET: KIS_KEYS.KIS_APP_SECRET },
-      "CONFIG_MISSING",
-      /KIS_APP_KEY/,
-    ],
-    [
-      "a key without its secret",
-      { KIWOOM_APP_KEY: "k".repeat(43) },
-      "CONFIG_MISSING",
-      /KIWOOM_SECRET_KEY/,
-    ],
-    [
-      "a key with a pasted quote",
-      { ...KIS_KEYS, KIS_APP_KEY: `"${"A".repeat(36)}"` },
-      "CONFIG_INVALID",
-      /KIS_APP_KEY.*characters=38/,
-    ],
-    [
-      "a secret that was cut",
-      { ...KIS_KEYS, KIS_APP_SECRET: "b".repeat(100) },
-      "CONFIG_INVALID",
-      /KIS_APP_SECRET.*characters=100/,
-    ],
-    [
-      "more symbols than one KIS key can register",
-      { TICKHUB_SYMBOLS: TWENTY_ONE },
-      "CAP_TOO_SMALL",
-      /keysMissing=1/,
-    ],
-    [
-      "fewer keys than accounts",
-      { ...KIS_KEYS, TICKHUB_ACCOUNTS: "kis:1,kis:2,kiwoom:1" },
-      "CAP_TOO_SMALL",
-      /keysMissing=1/,
-    ],
-    ["a symbol of no known venue", { TICKHUB_SYMBOLS: "LSE:VOD" }, "CONFIG_INVALID", /LSE:VOD/],
-    [
-      "a market clock that cannot be read",
-      { TICKHUB_MARKET_CLOCK: "noon" },
-      "CONFIG_INVALID",
-      /TICKHUB_MARKET_CLOCK/,
-    ],
-    [
-      "a database that is not there",
-      { TICKHUB_DATABASE_URL: "postgres://127.0.0.1:1/x" },
-      "DATABASE_UNREACHABLE",
-      /ECONNREFUSED/,
-    ],
-  ])("finds %s", async (_title, env, code, says) => {
-    const findings = await broken(env);
-    expect(findings).toHaveLength(1);
-    expect(findings[0]).toMatchObject({ code });
+  it.each(CASES)("finds $title", async ({ seed, check, code, severity, says, next }) => {
+    const after = (undo: () => unknown) =>
+      onTestFinished(async () => {
+        await undo();
+      });
+    const made = await seed({ directory, migrated, empty, hub, after });
+    const [env, options] = Array.isArray(made) ? made : [made, {}];
+    const findings = await wrong(env, options);
+    expect(findings).toMatchObject([{ check, code, severity: severity ?? "broken" }]);
     expect(findings[0]!.cause).toMatch(says);
-    expect(findings[0]!.next).toMatch(/\w{3,}/);
+    expect(findings[0]!.next).toMatch(next);
+    told.push(findings[0]!);
+  });
+
+  it("tells commands, options and settings that exist", async () => {
+    expect(told).toHaveLength(CASES.length);
+    const spans = told.flatMap(({ next }) =>
+      [...next!.matchAll(/`([^`]+)`/g)].map(([, text]) => text!),
+    );
+    for (const { next } of told) expect(next).toMatch(/`[^`]+`/);
+    const words = spans.map((text) => text.split(" "));
+    const known =
+      "npx export unset ls df ss tailscale systemctl pg_isready psql createdb git curl timedatectl";
+    expect(words.filter(([first]) => !known.split(" ").includes(first!))).toEqual([]);
+    for (const [, name] of words.filter(([first]) => first === "export")) {
+      expect(SETTINGS).toHaveProperty(name!.split("=")[0]!);
+    }
+    const commands = words.filter(([first]) => first === "npx").map(([, , ...rest]) => rest);
+    expect(new Set(commands.map(([name]) => name)).size).toBeGreaterThan(4);
+    for (const [name, ...rest] of commands) {
+      if (name === "--version") continue;
+      const help = await tickhub([name!, "--help"]);
+      expect(help.stdout, name).toContain(`Usage: tickhub ${name!}`);
+      for (const word of rest.filter((one) => one.startsWith("--")))
+        expect(help.stdout).toContain(word);
+    }
+  });
+
+  it("finds what docs/doctor.md lists, case by case", () => {
+    const page = readFileSync("docs/doctor.md", "utf8");
+    const rows = [...page.matchAll(/^\| \d+ +\| (.+?) +\| (.+?) +\| `(\w+)` +\| (\w+) +\|/gm)];
+    expect(
+      rows.map(([, title, check, code, severity]) => ({ title, check, code, severity })),
+    ).toEqual(
+      CASES.map(({ title, check, code, severity = "broken" }) => ({
+        title,
+        check,
+        code,
+        severity,
+      })),
+    );
+    expect(CASES.length).toBeGreaterThanOrEqual(25);
+    expect(new Set(CASES.map(({ title }) => title)).size).toBe(CASES.length);
+  });
+
+  it("goes on behind a broken setting, and tells all that is broken", async () => {
+    const findings = await wrong({
+      ...{ TICKHUB_SYMBOL: "005930", TICKHUB_WEB_PORTS: "1", TICKHUB_OUTBOX_MB: "much" },
+      ...{ TICKHUB_BIND: "0.0.0.0", TICKHUB_DATABASE_URL: empty.url },
+      ...{ KIS_APP_SECRET: KIS_KEYS.KIS_APP_SECRET },
+    });
+    expect(findings.map(({ check, code }) => `${check} ${code}`)).toEqual([
+      "settings CONFIG_UNKNOWN",
+      "settings CONFIG_UNKNOWN",
+      "settings CONFIG_INVALID",
+      "KIS keys CONFIG_MISSING",
+      "bind GATEWAY_PUBLIC",
+      "database DATABASE_SCHEMA_MISSING",
+    ]);
+  });
+
+  it("does not wait for what hangs: each check has its limit, and they run side by side", async () => {
+    const silent = createServer(() => undefined);
+    const port = await listening(silent, (undo) =>
+      onTestFinished(async () => {
+        await undo();
+      }),
+    );
+    const startedMs = performance.now();
+    const findings = await wrong(
+      {
+        ...edgeOf(`ws://127.0.0.1:${port}/edge`),
+        TICKHUB_DATABASE_URL: `postgres://x@127.0.0.1:${port}/x`,
+      },
+      { checkMs: 300 },
+    );
+    expect(performance.now() - startedMs).toBeLessThan(3_000);
+    expect(findings.map(({ code }) => code)).toContain("DOCTOR_TIMEOUT");
+    expect(findings.map(({ check }) => check)).toEqual(expect.arrayContaining(["database", "hub"]));
   });
 
   it("never shows a secret", async () => {
     const secret = "hunter2".repeat(10);
-    const findings = await broken({ ...KIS_KEYS, KIS_APP_SECRET: secret });
+    const url = new URL(migrated.url);
+    url.password = secret;
+    const findings = await wrong({
+      ...{ ...KIS_KEYS, KIS_APP_SECRET: secret, TICKHUB_DATABASE_URL: url.href },
+      ...{ ...edgeOf(hub.gatewayUrl), TICKHUB_EDGE_TOKEN: secret },
+      TICKHUB_BROKER_PROXY: `http://me:${secret}@127.0.0.1:1`,
+    });
+    expect(findings.length).toBeGreaterThan(3);
     expect(JSON.stringify(findings)).not.toContain("hunter2");
   });
 
-  it("finds a state directory that cannot be written", async () => {
-    const file = join(directory, "a-file");
-    writeFileSync(file, "");
-    const findings = await broken({ TICKHUB_STATE_DIR: join(file, "state") });
-    expect(findings).toMatchObject([{ check: "state directory", code: "DATABASE_DIRECTORY" }]);
+  it("knows our own hub on its port", async () => {
+    expect(await wrong({ TICKHUB_PORT: String(hub.port) })).toEqual([]);
   });
 
-  it("finds a port that another program holds, and knows our own hub", async () => {
-    const other = createServer();
-    const port = await listening(other);
-    const findings = await broken({ TICKHUB_PORT: String(port) });
-    other.close();
-    expect(findings).toMatchObject([{ check: "port", code: "GATEWAY_PORT_TAKEN" }]);
-    const hub = await startTestHub(migrated.url);
-    expect(await broken({ TICKHUB_PORT: String(hub.port) })).toEqual([]);
-    await hub.stop();
-  });
-
-  it("finds a database without a schema, and one of a newer release", async () => {
-    const found = await broken({ TICKHUB_DATABASE_URL: empty.url });
-    expect(found).toMatchObject([{ check: "database", code: "DATABASE_SCHEMA_MISSING" }]);
-    await migrated.pool.query("update schema_migration set min_code = 999 where name like '0001%'");
-    const newer = await broken({ TICKHUB_DATABASE_URL: migrated.url });
-    await migrated.pool.query("update schema_migration set min_code = 1 where name like '0001%'");
-    expect(newer).toMatchObject([{ check: "database", code: "DATABASE_SCHEMA_NEWER" }]);
-  });
-
-  it("finds a clock that differs from the hub's", async () => {
-    const hub = createHttpServer((_request, response) => {
-      response.end(JSON.stringify({ nowMs: Date.now() - 60_000 }));
-    });
-    const port = await listening(hub);
-    const findings = await broken({ TICKHUB_HUB_URL: `ws://127.0.0.1:${port}/edge` });
-    hub.close();
-    expect(findings).toMatchObject([{ check: "clock", code: "CLOCK_SKEW" }]);
-    expect(findings[0]?.cause).toMatch(/skewMs=(59|60)\d{3}/);
+  it("exits with 1 for what is broken and with 0 for a warning, in words as in JSON", async () => {
+    const [warned, broken] = await Promise.all([
+      tickhub(["doctor"], { TICKHUB_SYMBOLS: "005930,005930" }),
+      tickhub(["doctor", "--json"], { TICKHUB_SYMBOLS: "LSE:VOD" }),
+    ]);
+    expect(warned.code).toBe(0);
+    expect(warned.stdout).toMatch(
+      /^ {2}warning {2}symbols: CONFIG_INVALID\n {11}.*\n {11}next: .*\n/,
+    );
+    expect(warned.stdout).toMatch(/broken: 0, warnings: 1, in order: \d+\n$/);
+    expect(broken.code).toBe(1);
+    expect(broken.json).toMatchObject({ ok: false });
   });
 });

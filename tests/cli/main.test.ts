@@ -62,6 +62,22 @@ const CASES: Case[] = [
     says: /ws:\/\//,
   },
   {
+    title: "a proxy of another kind",
+    args: ["edge", "--feed", "kis"],
+    env: { ...EDGE, TICKHUB_UPLINK_PROXY: "https://proxy:8443" },
+    exit: 2,
+    code: "CONFIG_INVALID",
+    says: /socks5:\/\//,
+  },
+  {
+    title: "an edge's status port on every address",
+    args: ["edge", "--feed", "kis"],
+    env: { ...EDGE, TICKHUB_STATUS_BIND: "0.0.0.0" },
+    exit: 1,
+    code: "GATEWAY_PUBLIC",
+    says: /TICKHUB_ALLOW_PUBLIC/,
+  },
+  {
     title: "more keys than secrets",
     args: ["edge", "--feed", "kis"],
     env: { ...EDGE, KIS_APP_KEY: "a,b" },

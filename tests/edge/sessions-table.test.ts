@@ -1,7 +1,7 @@
 // A whole edge between a scripted broker and a real hub: what the table says of the life of its sockets.
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from "vitest";
+import type { Edge } from "../../app/edge/core.ts";
 import { startEdge } from "../../app/edge/edge.ts";
-import type { Edge } from "../../app/edge/edge.ts";
 import { readSessions } from "../../app/hub/query/coverage/evidence.ts";
 import { createDatabase } from "../support/database.ts";
 import type { TestDatabase } from "../support/database.ts";

@@ -1,7 +1,8 @@
 import * as crypto from "node:crypto";
 import { createHash } from "node:crypto";
 import { describe, expect, test, vi } from "vitest";
-import { Admission, assertPrivate, isTailnet } from "../../app/hub/ingest/admission.ts";
+import { Admission } from "../../app/hub/ingest/admission.ts";
+import { assertPrivate, isTailnet } from "../../app/shared/private-address.ts";
 
 vi.mock("node:crypto", async (original) => {
   const real = await original<typeof crypto>();
@@ -117,4 +118,19 @@ describe("the address the hub binds to", () => {
     expect(isTailnet("127.0.0.1")).toBe(false);
     expect(isTailnet("")).toBe(false);
   });
+});
+
+test("news and log are their own edge's alone, whatever else it may use", () => {
+  const tokens = new Map([
+    ["kis", "a long token"],
+    ["news", "another token"],
+  ]);
+  const admission = new Admission(tokens, new Map([["kis", ["kis:1", "log:news"]]]));
+  for (const edge of ["kis", "news"]) {
+    for (const lane of ["log", "news"]) {
+      expect(admission.mayUse(edge, `${lane}:${edge}`)).toBe(true);
+      expect(admission.mayUse(edge, `${lane}:${edge === "kis" ? "news" : "kis"}`)).toBe(false);
+    }
+  }
+  expect(admission.mayUse("nobody", "log:nobody")).toBe(false);
 });

@@ -95,21 +95,29 @@ describe("the picture", () => {
     startedMs: 4_000,
     health: { ok: true, checkedMs: 0 },
     identity: { isChecked: false, reason: "TICKHUB_EDGE_TAGS is not set" },
-    books: { ledgers: [stored], leases: [], statuses: [] },
+    books: { ledgers: [stored], leases: [], statuses: [], phase: null },
     statuses: new Map([
       [
         "kis",
         { seenMs: 9_500, status: { accounts: { "kis:1": { feed: "live", ledger: edgeLedger } } } },
       ],
     ]),
-    latency: { count: 0, p50Ms: null, p99Ms: null },
+    latency: { count: 0, p50Ms: null, p99Ms: null, p999Ms: null },
+    latencyNow: { count: 0, p50Ms: null, p99Ms: null, p999Ms: null },
+    loop: { p99Ms: 0, maxMs: 0 },
     planned: new Map([["kis:1", 4]]),
     connections: new Map([
       ["kis", 1],
       ["kiwoom", 1],
     ]),
+    known: new Set(["kis", "kiwoom"]),
+    sites: [],
     unbalanced: [],
+    parity: { left: "kis", right: "kiwoom", open: false, reasons: [], days: [] },
     coverage: summaryOf([], 0, 0, null),
+    release: null,
+    backup: { isWatched: false, troubles: [], note: null },
+    meters: [],
   };
 
   test("adds what edges hold to what the hub stored, and the sum holds", () => {
@@ -156,7 +164,8 @@ describe("rolling latency", () => {
     expect(latency.percentiles(2_000).p50Ms).toBeCloseTo(50, 0);
     expect(latency.percentiles(2_000).p99Ms).toBeCloseTo(99, 0);
     expect(latency.percentiles(70_000).count).toBe(100);
-    expect(latency.percentiles(130_000)).toEqual({ count: 0, p50Ms: null, p99Ms: null });
+    const none = { count: 0, p50Ms: null, p99Ms: null, p999Ms: null };
+    expect(latency.percentiles(130_000)).toEqual(none);
   });
 
   test("a negative delay, of two clocks that disagree, is the smallest there is", () => {

@@ -3,10 +3,12 @@ import { randomUUID } from "node:crypto";
 import { createServer } from "node:net";
 import type { AddressInfo } from "node:net";
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
+import { systemClock } from "../../app/shared/clock.ts";
 import type { Picture } from "../../app/hub/query/picture.ts";
 import { createDatabase } from "../support/database.ts";
 import type { TestDatabase } from "../support/database.ts";
 import { FaultProxy } from "../support/fault-proxy.ts";
+import { eventsOf } from "../support/event-source.ts";
 import { claim, startTestHub, StreamOfTrades, testTransport, until } from "../support/hub.ts";
 import type { TestHub } from "../support/hub.ts";
 
@@ -47,7 +49,12 @@ describe("the hub's port", () => {
   test("/healthz is 200 while the database answers", async () => {
     const response = await get("/healthz");
     expect(response.status).toBe(200);
-    expect(await response.json()).toEqual({ ok: true, reasons: [] });
+    expect(await response.json()).toEqual({
+      ok: true,
+      reasons: [],
+      version: "0.0.0-test",
+      nowMs: expect.closeTo(systemClock.nowMs(), -5) as number,
+    });
   });
 
   test("/status has edges, leases, ledgers, rows and last trades", async () => {
@@ -94,20 +101,24 @@ describe("the hub's port", () => {
     }
   });
 
-  test("/live sends everything first, then only trades that changed", async () => {
+  test("/live sends everything first, then only what changed", async () => {
     const response = await get("/live");
     expect(response.headers.get("content-type")).toBe("text/event-stream");
-    let text = "";
-    const decoder = new TextDecoder();
-    for await (const chunk of response.body! as AsyncIterable<Uint8Array>) {
-      text += decoder.decode(chunk);
-      if (text.split("data: ").length > 2 && text.endsWith("\n\n")) break;
+    expect(response.headers.get("content-security-policy")).toContain("default-src 'self'");
+    const events = await eventsOf(response, 4);
+    const [first, trades, ...later] = events;
+    expect(first).toMatchObject({
+      name: "picture",
+      data: { version: "0.0.0-test", total: { isBalanced: true }, coverage: { symbols: 0 } },
+    });
+    expect(trades).toMatchObject({ name: "trades", data: [{ source: "kis:1" }] });
+    for (const { name, data } of later) {
+      expect(name).toBe("change");
+      expect(data).toHaveProperty("nowMs");
+      expect(data).not.toHaveProperty("version");
+      expect(data).not.toHaveProperty("parity");
+      expect(data).not.toHaveProperty("coverage.gaps");
     }
-    const [first, second] = [...text.matchAll(/^data: (.*)$/gm)].map(
-      ([, json]) => JSON.parse(json!) as Picture & { trades: unknown[] },
-    );
-    expect(first).toMatchObject({ total: { isBalanced: true }, trades: [{ source: "kis:1" }] });
-    expect(second!.trades).toEqual([]);
   });
 
   test("/live takes twenty readers and asks the next to close one", async () => {
@@ -127,18 +138,35 @@ describe("the hub's port", () => {
   });
 
   test("the page and its parts come from here alone, with a policy that says so", async () => {
-    for (const [path, type] of [
-      ["/", "text/html"],
-      ["/page.css", "text/css"],
-      ["/page.js", "text/javascript"],
-      ["/icon.svg", "image/svg+xml"],
-    ] as const) {
+    const named = [...(await (await get("/")).text()).matchAll(/(?:src|href)="(\/[^"]+)"/g)];
+    expect(named.length).toBeGreaterThanOrEqual(3);
+    const types = new Map([
+      ["js", "text/javascript"],
+      ["css", "text/css"],
+      ["svg", "image/svg+xml"],
+    ]);
+    for (const path of ["/", ...named.map(([, path]) => path!)]) {
       const response = await get(path);
+      const type = types.get(path.split(".").at(-1)!) ?? "text/html";
       expect(response.status).toBe(200);
       expect(response.headers.get("content-type")).toContain(type);
       expect(response.headers.get("content-security-policy")).toContain("default-src 'self'");
       const links = (await response.text()).match(/(?:src|href)="https?:[^"]*"|@import|url\(/g);
       expect(links).toBeNull();
+    }
+  });
+
+  test("what carries its hash in its name may be kept for ever, and comes compressed", async () => {
+    const html = await get("/");
+    expect(html.headers.get("cache-control")).toBe("no-store");
+    const script = /src="(\/assets\/[^"]+\.js)"/.exec(await html.text())![1]!;
+    for (const encoding of ["br", "gzip", "identity"]) {
+      const headers = { "accept-encoding": encoding };
+      const response = await fetch(`${hub.url}${script}`, { headers });
+      expect(response.headers.get("cache-control")).toBe("public, max-age=31536000, immutable");
+      expect(response.headers.get("content-encoding") ?? "identity").toBe(encoding);
+      expect(response.headers.get("vary")).toBe("accept-encoding");
+      expect(await response.text()).toContain("/live");
     }
   });
 

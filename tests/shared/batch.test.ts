@@ -21,14 +21,19 @@ import { codeOf } from "../../app/shared/errors.ts";
 import { ORIGINS } from "../../app/shared/origin.ts";
 import type { Origin } from "../../app/shared/origin.ts";
 import type { Table } from "../../app/shared/table.ts";
+import { NEWS_SYMBOLS_MAX } from "../../app/shared/tick.ts";
 import {
   anyBooks,
   anyFrames,
+  anyLogs,
+  anyNews,
   anyRejects,
   anyStatuses,
   anyTrades,
   book,
   hasData,
+  logRecord,
+  newsItem,
   recordedBooks,
   recordedTrades,
   reject,
@@ -60,6 +65,8 @@ const anyBatch: fc.Arbitrary<{ table: Table; rows: Rows }> = fc.oneof(
   anyBooks.map((rows) => ({ table: "book" as const, rows })),
   anyStatuses.map((rows) => ({ table: "status" as const, rows })),
   anyRejects.map((rows) => ({ table: "quarantine" as const, rows })),
+  anyNews.map((rows) => ({ table: "news" as const, rows })),
+  anyLogs.map((rows) => ({ table: "log" as const, rows })),
   anyFrames.map((rows) => ({ table: "frame" as const, rows })),
 );
 
@@ -149,6 +156,10 @@ describe("a batch", () => {
     expect(isEncodable(trade({ chain: 2 ** 31 }))).toBe(false);
     expect(isEncodable(book({ levels: new Float64Array(39) }))).toBe(false);
     expect(isEncodable(reject())).toBe(true);
+    const named = Array<string>(NEWS_SYMBOLS_MAX).fill("005930");
+    expect(isEncodable(newsItem({ symbols: named }))).toBe(true);
+    expect(isEncodable(newsItem({ symbols: [...named, "000660"] }))).toBe(false);
+    expect(isEncodable(logRecord({ level: 200 }))).toBe(false);
   });
 });
 

@@ -40,7 +40,9 @@ describe("vocabulary", () => {
   });
 
   it("every error code is used somewhere", () => {
-    const text = sources("app").replace(/export const ERRORS = \{[\s\S]+?\} as const/, "");
+    const text = [sources("app"), sources("infra")]
+      .join("\n")
+      .replace(/export const ERRORS = \{[\s\S]+?\} as const/, "");
     expect(Object.keys(ERRORS).filter((code) => !text.includes(`"${code}"`))).toEqual([]);
   });
 

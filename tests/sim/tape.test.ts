@@ -101,6 +101,8 @@ describe("playing", () => {
       done: false,
       brokers: ["kis", "kiwoom"],
       played: null,
+      lateness: null,
+      bufferedBytes: 0,
     });
     await register(kiwoom, ["900020"], ["0B"]);
     await waitFor(() => sim!.market().done);

@@ -124,7 +124,7 @@ export class EdgeProcess {
     const { laws } = this.#world;
     const [push, settle] = [outbox.push.bind(outbox), outbox.settle.bind(outbox)];
     outbox.push = (account, epoch, row, nowMs) => {
-      laws.captured(this, account, epoch, row);
+      if (row.kind !== "news" && row.kind !== "log") laws.captured(this, account, epoch, row);
       push(account, epoch, row, nowMs);
     };
     outbox.settle = (verdict) => {

@@ -2,7 +2,8 @@
 import { randomUUID } from "node:crypto";
 import { encodeBatch, encodeTombstone } from "../../app/shared/batch.ts";
 import type { Origin } from "../../app/shared/origin.ts";
-import type { Book, Reject, Status, Trade } from "../../app/shared/tick.ts";
+import type { Table } from "../../app/shared/table.ts";
+import type { Book, LogRecord, NewsItem, Reject, Status, Trade } from "../../app/shared/tick.ts";
 
 /** 2026-11-23 09:00:00 KST. */
 export const OPEN_MS = Date.UTC(2026, 10, 23, 0, 0, 0);
@@ -88,7 +89,7 @@ export function reject(i: number): Reject {
   };
 }
 
-type Rows = Trade[] | Book[] | Status[] | Reject[];
+type Rows = Trade[] | Book[] | Status[] | Reject[] | NewsItem[] | LogRecord[];
 
 /** A stream under construction: numbers its batches. */
 export class TestStream {
@@ -121,7 +122,7 @@ export class TestStream {
     });
   }
 
-  #head(table: "trade" | "book" | "status" | "quarantine", number: number) {
+  #head(table: Exclude<Table, "frame">, number: number) {
     const { id: stream, origin } = this;
     return { table, stream, number, account: this.#account, epoch: this.#epoch, origin };
   }

@@ -1,6 +1,6 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { chmod, mkdtemp, rm, stat, writeFile } from "node:fs/promises";
+import { chmod, mkdtemp, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import pg from "pg";
@@ -43,6 +43,22 @@ describe("the embedded database", () => {
     await chmod(directory, 0o755);
   });
   afterAll(() => rm(directory, { recursive: true, force: true }));
+
+  it("starts again although a child of a killed server lives on", async () => {
+    const first = await start(directory);
+    const client = new pg.Client({ connectionString: first.url });
+    client.on("error", () => undefined);
+    await client.connect();
+    const { rows } = await client.query<{ pid: number }>("select pg_backend_pid() as pid");
+    // As one that waits for a lock of a process that is gone.
+    process.kill(rows[0]!.pid, "SIGSTOP");
+    const note = await readFile(join(first.dataDirectory, "postmaster.pid"), "utf8");
+    process.kill(Number(note.split("\n")[0]), "SIGKILL");
+    const second = await start(directory);
+    expect(await ask(second.url, "select 1 as answer")).toBe(1);
+    await client.end().catch(() => undefined);
+    await second.stop();
+  });
 
   it("keeps its data over a restart, with fsync on and on loopback only", async () => {
     const first = await start(directory);

@@ -12,7 +12,7 @@ const FUNCTIONS = ["ingest_begin", "ingest_merge", "where_am_i"];
 /** The arguments of ingest_merge after the stream, when nothing goes to quarantine. */
 const NO_REFUSALS = "'{}', '{}', '{}', '{}', '{}'";
 /** What tickhub_edge may copy into. */
-const TABLES = ["book", "quarantine", "status", "trade"];
+const TABLES = ["book", "edge_log", "news", "quarantine", "status", "trade"];
 
 describe("a database user", () => {
   let database: TestDatabase;
@@ -114,7 +114,7 @@ describe("a database user", () => {
       });
     });
 
-    it("may do one thing with tables: insert into four of them", async () => {
+    it("may do one thing with tables: insert into six of them", async () => {
       const rights = [];
       for (const table of await relations("'r', 'p', 'v', 'm', 'f'")) {
         const { rows } = await database.pool.query<{ right: string }>(

@@ -17,7 +17,9 @@ export async function tickhub(
   args: readonly string[],
   env: Record<string, string> = {},
 ): Promise<CliResult> {
-  const kept = Object.entries(process.env).filter(([name]) => !/^(TICKHUB|KIS|KIWOOM)_/.test(name));
+  const kept = Object.entries(process.env).filter(
+    ([name]) => !/^(TICKHUB|SENTINEL|KIS|KIWOOM)_/.test(name),
+  );
   const child = spawn(process.execPath, ["app/cli/main.ts", ...args], {
     env: {
       ...Object.fromEntries(kept),

@@ -1,5 +1,5 @@
 // A TCP proxy that breaks links on purpose: cut, reset, stall (half-open: everything stays open and nothing
-// passes), slow, torn (reset again and again), refuse. Faults hold until `heal`. Stands between any two real parts; nothing is mocked.
+// passes), slow, delayed, torn (reset again and again), refuse. Faults hold until `heal`. Stands between any two real parts; nothing is mocked.
 import { createServer, connect } from "node:net";
 import type { AddressInfo, Server, Socket } from "node:net";
 
@@ -19,6 +19,10 @@ export class FaultProxy {
   port = 0;
   /** Bytes forwarded, both ways. */
   bytes = 0;
+  /** What a delay really held back since it was set, in ms: chunks from near to far, and back. */
+  held: { there: number[]; back: number[] } = { there: [], back: [] };
+  /** Of these, from whoever connected. */
+  upBytes = 0;
   /** Links accepted since the start. */
   accepted = 0;
   readonly #target: { host: string; port: number };
@@ -26,6 +30,7 @@ export class FaultProxy {
   #server: Server | null = null;
   #stalled = false;
   #bytesPerSecond = Infinity;
+  #delayMs = 0;
   #tornAfterBytes = Infinity;
 
   private constructor(target: { host: string; port: number }) {
@@ -82,6 +87,15 @@ export class FaultProxy {
     this.#bytesPerSecond = bytesPerSecond;
   }
 
+  /**
+   * From now on every byte is passed on so much later, each way: a round trip takes twice that longer. Held to
+   * a fraction of a millisecond where the machine is free: the last of it is waited for without a timer.
+   */
+  delay(eachWayMs: number): void {
+    this.#delayMs = eachWayMs;
+    this.held = { there: [], back: [] };
+  }
+
   /** Cuts, and takes no new links: the host is up, nothing listens. */
   async refuse(): Promise<void> {
     const server = this.#server;
@@ -94,6 +108,7 @@ export class FaultProxy {
   async heal(): Promise<void> {
     this.#stalled = false;
     this.#bytesPerSecond = Infinity;
+    this.#delayMs = 0;
     this.#tornAfterBytes = Infinity;
     for (const { near, far, busy } of this.#pairs) {
       for (const socket of [near, far]) if (!busy.has(socket)) socket.resume();
@@ -129,8 +144,23 @@ export class FaultProxy {
         this.#pairs.delete(pair);
         to.destroy();
       });
-      from.on("end", () => to.end());
-      from.on("data", (chunk) => this.#forward(pair, from, to, chunk));
+      // Bytes keep their order, and the end comes after them: each waits for the one before.
+      let before = Promise.resolve();
+      const later = (run: () => void) => {
+        const [fromMs, delayMs, held] = [performance.now(), this.#delayMs, this.held];
+        before = before
+          .then(() => waitUntil(fromMs + delayMs))
+          .then(() => {
+            held[from === near ? "there" : "back"].push(performance.now() - fromMs);
+            run();
+          });
+      };
+      const isDelayed = () => this.#delayMs > 0;
+      from.on("end", () => (isDelayed() ? later(() => to.end()) : to.end()));
+      from.on("data", (chunk) => {
+        if (isDelayed()) later(() => this.#forward(pair, from, to, chunk));
+        else this.#forward(pair, from, to, chunk);
+      });
     }
     far.on("connect", () => {
       if (!this.#stalled) near.resume();
@@ -143,6 +173,7 @@ export class FaultProxy {
       ? chunk.subarray(0, Math.ceil((this.#bytesPerSecond * SLICE_MS) / 1_000))
       : chunk;
     this.bytes += slice.length;
+    if (from === pair.near) this.upBytes += slice.length;
     pair.bytes += slice.length;
     if (pair.bytes >= this.#tornAfterBytes) {
       resetPair(pair);
@@ -160,6 +191,13 @@ export class FaultProxy {
     if (isSlow) setTimeout(goOn, SLICE_MS);
     else to.once("drain", goOn);
   }
+}
+
+/** A timer is late by a millisecond, so it ends before, and the rest is asked for again and again. */
+async function waitUntil(untilMs: number): Promise<void> {
+  const restMs = untilMs - performance.now();
+  if (restMs > 1.5) await new Promise((resolve) => setTimeout(resolve, restMs - 1));
+  while (performance.now() < untilMs) await new Promise((resolve) => setImmediate(resolve));
 }
 
 function resetPair({ near, far }: Pair): void {

@@ -6,15 +6,16 @@ import { Outbox, OUTBOX_DEFAULTS } from "../../app/edge/outbox/outbox.ts";
 import { Sender } from "../../app/edge/uplink/sender.ts";
 import { systemClock as clock } from "../../app/shared/clock.ts";
 import type { Event } from "../../app/shared/events.ts";
+import type { Route } from "../../app/shared/dial/route.ts";
 import type { EdgeStatus, Wish } from "../../app/shared/gateway-protocol.ts";
 import { TOKEN, trades, until } from "./hub.ts";
 
-/** Pushes 50 trades every 5 ms. */
-export async function startPusher(url: string) {
+/** Pushes 50 trades every 5 ms; over `route` where one is given. */
+export async function startPusher(url: string, route?: Route) {
   const outbox = new Outbox({ ...OUTBOX_DEFAULTS, bytesMax: 64e6, mintStream: randomUUID });
   const events: Event[] = [];
   const sender = new Sender({
-    ...{ url, edge: "kis", token: TOKEN, version: "t", bootId: "b", outbox, clock },
+    ...{ url, edge: "kis", token: TOKEN, version: "t", bootId: "b", outbox, clock, route },
     emit: (event) => events.push(event),
   });
   const holder = randomUUID();

@@ -2,7 +2,7 @@
 import { readFileSync } from "node:fs";
 import { gunzipSync } from "node:zlib";
 import fc from "fast-check";
-import type { Book, Reject, Status, Trade } from "../../app/shared/tick.ts";
+import type { Book, LogRecord, NewsItem, Reject, Status, Trade } from "../../app/shared/tick.ts";
 import { BOOK_DEPTH, NO_COUNT } from "../../app/shared/tick.ts";
 import type { RawFrame } from "../../app/shared/batch.ts";
 import { dataFile } from "./data.ts";
@@ -80,6 +80,35 @@ export function reject(fields: Partial<Reject> = {}): Reject {
     code: "FRAME_GRAMMAR",
     reason: "no header",
     bytes: new TextEncoder().encode("garbage"),
+    edgeRecvMs: 1_700_000_000_123.456,
+    capture: 1,
+    ...fields,
+  };
+}
+
+export function newsItem(fields: Partial<NewsItem> = {}): NewsItem {
+  return {
+    kind: "news",
+    digest: new Uint8Array(32).fill(7),
+    feed: "rss:example",
+    publishedMs: 1_700_000_000_000,
+    title: "A title",
+    url: "https://news.example/1",
+    summary: "What it says.",
+    symbols: ["005930"],
+    edgeRecvMs: 1_700_000_000_123.456,
+    capture: 1,
+    ...fields,
+  };
+}
+
+export function logRecord(fields: Partial<LogRecord> = {}): LogRecord {
+  return {
+    kind: "log",
+    atMs: 1_700_000_000_123,
+    level: 30,
+    event: "process_started",
+    fields: "{}",
     edgeRecvMs: 1_700_000_000_123.456,
     capture: 1,
     ...fields,
@@ -178,6 +207,37 @@ export const anyRejects: fc.Arbitrary<Reject[]> = rows(
     edgeRecvMs: micros,
     capture: anyNumber,
   }),
+);
+
+export const anyNews: fc.Arbitrary<NewsItem[]> = column.chain((number) =>
+  rows(
+    fc.record({
+      kind: fc.constant("news" as const),
+      digest: fc.uint8Array({ minLength: 32, maxLength: 32 }),
+      feed: fc.constantFrom("rss:a", "dart", "search:b"),
+      publishedMs: fc.oneof(number, fc.constant(NaN)),
+      title: anyText,
+      url: fc.webUrl(),
+      summary: anyText,
+      symbols: fc.array(fc.constantFrom("005930", "000660", ""), { maxLength: 4 }),
+      edgeRecvMs: fc.oneof(micros, fc.double({ noNaN: true })),
+      capture: number,
+    }),
+  ),
+);
+
+export const anyLogs: fc.Arbitrary<LogRecord[]> = column.chain((number) =>
+  rows(
+    fc.record({
+      kind: fc.constant("log" as const),
+      atMs: fc.oneof(micros, number),
+      level: fc.integer({ min: -128, max: 127 }),
+      event: anyText,
+      fields: fc.json(),
+      edgeRecvMs: fc.oneof(micros, fc.double({ noNaN: true })),
+      capture: number,
+    }),
+  ),
 );
 
 export const anyFrames: fc.Arbitrary<RawFrame[]> = rows(

@@ -37,6 +37,8 @@ export interface FeedSink {
   moved?(line: string, to: LineState, code: string | null): void;
   /** A message of any kind came over `line`; after its records. */
   heard?(line: string, edgeRecvMs: number): void;
+  /** The broker's heartbeat came over `line`; `brokerMs` is its wall clock in whole seconds, where it says so. */
+  beat?(line: string, edgeRecvMs: number, brokerMs: number | null): void;
   /** `line` lives and has brought nothing since `sinceMs` of the market's time; it is dropped now. */
   silent?(line: string, sinceMs: number): void;
 }

@@ -1,6 +1,9 @@
 // One JSON request to a broker's REST side: bounded in time and in bytes.
 import type { Clock } from "../../shared/clock.ts";
 import { TickhubError, codeOf } from "../../shared/errors.ts";
+import { exchange } from "../../shared/http-request.ts";
+import type { Route } from "../../shared/dial/route.ts";
+import type { SocketBytes } from "../../shared/socket-bytes.ts";
 
 export interface JsonRequest {
   url: string;
@@ -10,6 +13,10 @@ export interface JsonRequest {
   clock: Clock;
   timeoutMs: number;
   replyBytesMax: number;
+  /** Through proxies, where the broker is behind one. */
+  route?: Route | undefined;
+  /** Counts what is written. */
+  bytes?: SocketBytes | undefined;
 }
 
 /** What came back. `body` is empty where it was no JSON object. */
@@ -19,46 +26,22 @@ export interface JsonReply {
   body: Record<string, unknown>;
 }
 
-/** Asks once. Throws FEED_UNREACHABLE when no whole answer came in time and in bounds. */
+/** Asks once. Throws FEED_UNREACHABLE when no whole answer came in time and in bounds, PROXY_*. */
 export async function requestJson(request: JsonRequest): Promise<JsonReply> {
-  const abort = new AbortController();
-  const timer = request.clock.after(request.timeoutMs, () => abort.abort());
   try {
-    const response = await fetch(request.url, {
-      method: request.body ? "POST" : "GET",
+    const { status, headers, text } = await exchange({
+      ...request,
       headers: { "content-type": "application/json;charset=UTF-8", ...request.headers },
-      body: request.body ? JSON.stringify(request.body) : null,
-      redirect: "error",
-      signal: abort.signal,
+      body: request.body ? JSON.stringify(request.body) : undefined,
     });
-    const { status, headers } = response;
-    return { status, headers, body: objectIn(await readText(response, request)) };
+    return { status, headers, body: objectIn(text) };
   } catch (error) {
     if (error instanceof TickhubError) throw error;
     const { host, pathname } = new URL(request.url);
-    const reason = abort.signal.aborted ? "timeout" : codeOf((error as Error).cause ?? error);
+    const code = codeOf(error);
+    const reason = code === "Error" ? (error as Error).message : code;
     throw new TickhubError("FEED_UNREACHABLE", { host, path: pathname, reason }, { cause: error });
-  } finally {
-    timer.cancel();
   }
-}
-
-async function readText(response: Response, request: JsonRequest): Promise<string> {
-  const chunks: Uint8Array[] = [];
-  let bytes = 0;
-  for await (const chunk of (response.body ?? []) as AsyncIterable<Uint8Array>) {
-    bytes += chunk.length;
-    if (bytes > request.replyBytesMax) {
-      const { host, pathname } = new URL(request.url);
-      throw new TickhubError("FEED_UNREACHABLE", {
-        host,
-        path: pathname,
-        reason: "reply too large",
-      });
-    }
-    chunks.push(chunk);
-  }
-  return Buffer.concat(chunks).toString("utf8");
 }
 
 function objectIn(text: string): Record<string, unknown> {

@@ -4,7 +4,10 @@
 import { WebSocket } from "ws";
 import type { ClientOptions } from "ws";
 import type { Clock, Timer } from "../../shared/clock.ts";
+import { TickhubError } from "../../shared/errors.ts";
 import type { ErrorCode } from "../../shared/errors.ts";
+import type { Route } from "../../shared/dial/route.ts";
+import type { SocketBytes } from "../../shared/socket-bytes.ts";
 
 /** Why and how a socket ended. */
 export interface Closing {
@@ -31,6 +34,10 @@ export interface SocketOptions {
   url: string;
   clock: Clock;
   limits: SocketLimits;
+  /** Through proxies. */
+  route?: Route | undefined;
+  /** Counts what is written. */
+  bytes?: SocketBytes | undefined;
   opened: () => void;
   message: (bytes: Uint8Array) => void;
   closed: (closing: Closing) => void;
@@ -60,7 +67,12 @@ export class BrokerSocket {
       maxPayload: limits.frameBytesMax,
       closeTimeout: limits.closeMs,
     };
-    this.#ws = new WebSocket(options.url, settings);
+    const url = new URL(options.url);
+    this.#ws = new WebSocket(url, {
+      ...settings,
+      ...options.route?.socketOptions(url),
+      ...options.bytes?.socketOptions(),
+    });
     this.#timer = clock.after(limits.handshakeMs, () => {
       this.#kill("FEED_UNREACHABLE", `no handshake within ${limits.handshakeMs} ms`);
     });
@@ -136,7 +148,8 @@ export class BrokerSocket {
 
   #failed(error: Error & { code?: string }): void {
     this.#isTooLarge ||= error.code === "WS_ERR_UNSUPPORTED_MESSAGE_LENGTH";
-    const code = this.#isOpen ? "FEED_CLOSED" : "FEED_UNREACHABLE";
+    const away = error instanceof TickhubError ? error.code : "FEED_UNREACHABLE";
+    const code = this.#isOpen ? "FEED_CLOSED" : away;
     this.#cause ??= { code, reason: error.message || (error.code ?? error.name) };
     // The library has answered a message it cannot read with a close frame of its own.
     if (this.#isOpen) this.#terminateSoon();

@@ -11,7 +11,7 @@ import {
 } from "../../shared/batch.ts";
 import type { Ledger, Verdict } from "../../shared/tick.ts";
 import type { OutboxEvent } from "./events.ts";
-import type { LaneName, OutboxTable } from "./row-bytes.ts";
+import { BYTES_PER_ROW, type LaneName, type OutboxTable, rowBytes } from "./row-bytes.ts";
 import {
   type Entry,
   OutStream,
@@ -21,6 +21,7 @@ import {
   spanOf,
   widen,
 } from "./stream.ts";
+import { thinned } from "./thinning.ts";
 import { bury } from "./tombstones.ts";
 
 export interface LaneOptions {
@@ -33,6 +34,14 @@ export interface LaneOptions {
   tombstoneBytesReserved: number;
   mintStream: () => string;
   onEvent: (event: OutboxEvent) => void;
+}
+
+/** How a lane of books goes about it. */
+export interface Pace {
+  rowsPerBatch: number;
+  sealAfterMs: number;
+  /** Of each symbol and so many ms the last row stays; 0 keeps all. */
+  lastOfMs: number;
 }
 
 /** What all lanes together hold. */
@@ -64,8 +73,11 @@ export class Lane {
   live: OutStream;
   readonly draining: OutStream[] = [];
   readonly stuck: OutStream[] = [];
+  /** Sends nothing before. */
+  restUntilMs = 0;
   /** Packed bytes a row, as seen lately; a guess until the first batch. */
   bytesPerRow: number;
+  #pace: Pace;
   readonly #options: LaneOptions;
   readonly #usage: Usage;
   readonly #tombstoneBytes: number;
@@ -74,9 +86,10 @@ export class Lane {
     this.account = account;
     this.name = name;
     this.#options = options;
+    this.#pace = { ...options, lastOfMs: 0 };
     this.#usage = usage;
     this.#tombstoneBytes = TOMBSTONE_BYTES + Buffer.byteLength(account);
-    this.bytesPerRow = { trade: 12, book: 24, status: 40, quarantine: 200, backfill: 12 }[name];
+    this.bytesPerRow = BYTES_PER_ROW[name];
     this.live = new OutStream(options.mintStream());
   }
 
@@ -93,6 +106,11 @@ export class Lane {
   get open(): Entry | undefined {
     const last = this.live.waiting.at(-1);
     return last?.content.kind === "rows" ? last : undefined;
+  }
+
+  /** From now on, for rows that are not packed yet; null: as it was made. */
+  setPace(pace: Pace | null): void {
+    this.#pace = pace ?? { ...this.#options, lastOfMs: 0 };
   }
 
   hold(row: Row, epoch: number, bytes: number, nowMs: number): void {
@@ -162,6 +180,7 @@ export class Lane {
   pack(): void {
     const entry = this.open;
     if (entry?.content.kind !== "rows") return;
+    this.#thin(entry, entry.content);
     const packed = encodeBatch(this.#head(this.live, 0, entry), entry.content.rows as Rows);
     this.#usage.bytes[this.name] += packed.length - entry.bytes;
     entry.bytes = packed.length;
@@ -173,7 +192,7 @@ export class Lane {
   /** At the end: nothing grows any more, and everything is due. */
   flush(nowMs: number): void {
     this.pack();
-    const dueMs = nowMs - this.#options.sealAfterMs;
+    const dueMs = nowMs - this.#pace.sealAfterMs;
     for (const entry of this.live.waiting) entry.sinceMs = Math.min(entry.sinceMs, dueMs);
   }
 
@@ -195,7 +214,7 @@ export class Lane {
   /** The live stream's next batch, when one is due and the window has room. */
   nextLive(nowMs: number, window: number): { stream: OutStream; sent: SentEntry } | null {
     const stream = this.live;
-    if (stream.inFlight >= window) return null;
+    if (stream.inFlight >= window || nowMs < this.restUntilMs) return null;
     if (stream.mustResend) return { stream, sent: stream.resend() };
     const head = stream.waiting[0];
     if (head === undefined || this.dueInMs(head, nowMs) > 0) return null;
@@ -213,7 +232,7 @@ export class Lane {
 
   /** 0 or less when the live stream's entry may be sent. */
   dueInMs(entry: Entry, nowMs: number): number {
-    const { rowsPerBatch, sealAfterMs } = this.#options;
+    const { rowsPerBatch, sealAfterMs } = this.#pace;
     if (entry.content.kind === "packed") return 0;
     if (entry.content.kind === "rows" && entry.count >= rowsPerBatch) return 0;
     return entry.sinceMs + sealAfterMs - nowMs;
@@ -261,6 +280,31 @@ export class Lane {
       }
     }
     return dropped;
+  }
+
+  /** Gives up the rows that later ones replace; a tombstone goes in front of the rest. */
+  #thin(entry: Entry, content: { rows: Row[] }): void {
+    const { lastOfMs } = this.#pace;
+    if (lastOfMs === 0) return;
+    const { kept, gone } = thinned(content.rows, lastOfMs);
+    if (gone.length === 0) return;
+    const bytes = gone.reduce((sum, row) => sum + rowBytes(row), 0);
+    const loss: Entry = {
+      ...spanOf(gone[0]!),
+      epoch: entry.epoch,
+      sinceMs: entry.sinceMs,
+      count: gone.length,
+      bytes: 0,
+      content: { kind: "lost", reason: "egress_budget" },
+    };
+    for (const row of gone) widen(loss, spanOf(row));
+    content.rows = kept;
+    entry.count = kept.length;
+    entry.bytes -= bytes;
+    this.#usage.bytes[this.name] -= bytes;
+    this.ledger.held -= gone.length;
+    this.ledger.lost += gone.length;
+    this.#bury(this.live, this.live.waiting.length - 1, loss);
   }
 
   #sendFirst(stream: OutStream): SentEntry {

@@ -1,17 +1,21 @@
 // Between feed and uplink: holds every record until the hub has said what became of it. Pure: no socket,
 // no timer, `nowMs` is the monotonic clock as an argument. One for all accounts of an edge.
 // Promises: received = committed + duplicate + held + quarantined + lost at every moment; memory within
-// `bytesMax`; what was sent once is never trimmed; fresh rows never wait for an old backlog.
+// `bytesMax`; what was sent once is never trimmed; fresh rows never wait for an old backlog, and nothing of
+// the market for news or log lines.
+// News and log lines come as every record: `sender.addHolder(newsAccount(edge), holder)` once, then
+// `outbox.push(newsAccount(edge), 0, item, nowMs)`; likewise with `logAccount`. Both are of epoch 0.
 import { isEncodable } from "../../shared/batch.ts";
 import { sumOf } from "../../shared/tick.ts";
+import type { Table } from "../../shared/table.ts";
 import type { Ledger, Trade } from "../../shared/tick.ts";
 import { auditLane } from "./audit.ts";
 import type { Imbalance } from "./audit.ts";
 import { ByteRate } from "./byte-rate.ts";
 import type { OutboxEvent } from "./events.ts";
-import { Lane, type Settlement, type Usage } from "./lane.ts";
+import { Lane, type Pace, type Settlement, type Usage } from "./lane.ts";
 import { QuarantineBudget } from "./quarantine-budget.ts";
-import { type LaneName, type OutboxTable, rowBytes, tableOf } from "./row-bytes.ts";
+import { emptyBytes, type LaneName, type OutboxTable, rowBytes, tableOf } from "./row-bytes.ts";
 import { type OutStream, type Row, rowsOf, type SentEntry } from "./stream.ts";
 
 export interface OutboxOptions {
@@ -31,6 +35,8 @@ export interface OutboxOptions {
   quarantineBytesPerDay: number;
   /** Rows per reason and day that travel beyond that budget. */
   quarantineRowsAlwaysKept: number;
+  /** Share of `bytesMax` for log lines: the oldest go when it is used up. */
+  logShare: number;
   /** Beyond `bytesMax`, so that a full outbox can still say what it gave up. */
   tombstoneBytesReserved: number;
   /** A fresh UUID. */
@@ -39,14 +45,15 @@ export interface OutboxOptions {
 }
 
 export const OUTBOX_DEFAULTS = {
-  rowsPerBatch: { trade: 1000, book: 1000, status: 1000, quarantine: 1000 },
-  sealAfterMs: { trade: 100, book: 1000, status: 100, quarantine: 1000 },
+  rowsPerBatch: { trade: 1000, book: 1000, status: 1000, quarantine: 1000, news: 1000, log: 1000 },
+  sealAfterMs: { trade: 100, book: 1000, status: 100, quarantine: 1000, news: 1000, log: 2000 },
   rowsPerBacklogBatch: 10_000,
   batchBytesMax: 8 * 2 ** 20,
   backlogAfterMs: 5000,
   quarantineShare: 0.1,
   quarantineBytesPerDay: 64 * 2 ** 20,
   quarantineRowsAlwaysKept: 1000,
+  logShare: 0.05,
   tombstoneBytesReserved: 256 * 1024,
 } as const satisfies Omit<OutboxOptions, "bytesMax" | "mintStream">;
 
@@ -84,32 +91,48 @@ export interface HeldSpan {
 }
 
 /**
- * Under overload what stands first goes first; a row only displaces rows of its own rank or less. Refilled
- * trades go before all: the broker can be asked for them again, for everything else it cannot.
+ * Under overload what stands first goes first; a row only displaces rows of its own rank or less. Log lines go
+ * before all, then refilled trades: the broker can be asked for them again, for everything else it cannot.
  */
-const TRIM_ORDER: readonly LaneName[] = ["backfill", "book", "status", "quarantine", "trade"];
+const TRIM_ORDER: readonly LaneName[] = [
+  "log",
+  "backfill",
+  "book",
+  "status",
+  "quarantine",
+  "news",
+  "trade",
+];
+/** Lanes that travel when nothing live has to, what stands first first. */
+const UNHURRIED = ["news", "backfill", "log"] as const satisfies readonly LaneName[];
+type Unhurried = (typeof UNHURRIED)[number];
 /** Fewer rows than this gain too little by being packed early. */
 const COMPACT_ROWS_MIN = 100;
 /** Fresh batches in a row while a backlog waits: it gets at least a quarter of the link. */
 const LIVE_RUN_MAX = 3;
-/** Refilled batches under way at once: what is live never finds the link full of them. */
-const BACKFILL_WINDOW = 1;
+/** Batches of an unhurried stream under way at once: what is live never finds the link full of them. */
+const UNHURRIED_WINDOW = 1;
+/** Of log lines: small, because what is live may come to stand behind one. */
+const LOG_BATCH = { rows: 1000, bytes: 256 * 1024 };
 const RATE_MEMORY_MS = 30_000;
 const SECONDS_LEFT_MAX = 86_400;
 
 export class Outbox {
   readonly #options: OutboxOptions;
   readonly #usage: Usage = {
-    bytes: { trade: 0, book: 0, status: 0, quarantine: 0, backfill: 0 },
+    bytes: emptyBytes(),
     tombstoneBytes: 0,
   };
   readonly #lanes: Lane[] = [];
   readonly #byAccount = new Map<string, Partial<Record<LaneName, Lane>>>();
   readonly #rate = new ByteRate(RATE_MEMORY_MS);
   readonly #budget: QuarantineBudget;
+  #bookPace: Pace | null = null;
   #liveTurn = 0;
   #drainingTurn = 0;
-  #backfillTurn = 0;
+  readonly #unhurriedTurn: Record<Unhurried, number> = { news: 0, backfill: 0, log: 0 };
+  /** What the hub takes; null before it has said so: everything. */
+  #taken: ReadonlySet<Table> | null = null;
   #liveRun = 0;
 
   constructor(options: OutboxOptions) {
@@ -124,13 +147,25 @@ export class Outbox {
   /** Takes a record, captured under `epoch`. It is held from now on, or declared lost at once. */
   push(account: string, epoch: number, row: Row, nowMs: number): void {
     const lane = this.#lane(account, tableOf(row));
-    this.#rate.add(lane.bytesPerRow, nowMs);
+    // Log lines have a share of their own: they do not bring the limit nearer.
+    if (row.kind !== "log") this.#rate.add(lane.bytesPerRow, nowMs);
     this.#take(lane, epoch, row, nowMs);
+  }
+
+  /** How books are packed from now on, null as at the start. Trades are always packed as they were. */
+  paceBooks(pace: Pace | null): void {
+    this.#bookPace = pace;
+    for (const lane of this.#lanes) if (lane.name === "book") lane.setPace(pace);
   }
 
   /** Takes a trade that the broker's REST told later. It travels when nothing live has to. */
   pushBackfill(account: string, epoch: number, trade: Trade, nowMs: number): void {
     this.#take(this.#lane(account, "backfill"), epoch, trade, nowMs);
+  }
+
+  /** Which tables the hub takes from now on: rows of others wait. */
+  hubTakes(tables: readonly Table[]): void {
+    this.#taken = new Set(tables);
   }
 
   /**
@@ -145,7 +180,7 @@ export class Outbox {
       draining ??
       this.#nextLive(nowMs, windowPerStream) ??
       (backlogsTurn ? null : this.#nextDraining(windowPerStream)) ??
-      this.#nextBackfill(nowMs, windowPerStream)
+      this.#nextUnhurried(nowMs, windowPerStream)
     );
   }
 
@@ -168,6 +203,16 @@ export class Outbox {
     found?.lane.dropEmpty();
   }
 
+  /** Sends a stream again, later: what it has under way was not stored, and its lane alone waits. */
+  rest(stream: string, untilMs: number): void {
+    for (const lane of this.#lanes) {
+      const found = lane.streams.find(({ id }) => id === stream);
+      if (found === undefined) continue;
+      found.rewind();
+      lane.restUntilMs = untilMs;
+    }
+  }
+
   /** The link is lost: all that was sent and not answered goes again, before anything new. */
   rewind(): void {
     for (const { streams } of this.#lanes) for (const stream of streams) stream.rewind();
@@ -177,7 +222,7 @@ export class Outbox {
   nextWake(nowMs: number): number {
     let wakeMs = Infinity;
     for (const lane of this.#lanes) {
-      const head = lane.live.waiting[0];
+      const head = this.#waits(lane) ? undefined : lane.live.waiting[0];
       const dueMs = head === undefined ? 0 : lane.dueInMs(head, nowMs);
       if (dueMs > 0 && dueMs < wakeMs) wakeMs = dueMs;
     }
@@ -189,19 +234,35 @@ export class Outbox {
     for (const lane of this.#lanes) lane.flush(nowMs);
   }
 
-  /** True when nothing is left that could still be sent; refused batches (`heldSpans`) aside. */
-  drainEmpty(): boolean {
-    return this.#lanes.every(({ live, draining }) => live.isEmpty && draining.length === 0);
+  /**
+   * True when nothing is left that could still be sent, or nothing but log lines where `logsToo` is false;
+   * refused batches (`heldSpans`) and what the hub does not take aside.
+   */
+  drainEmpty(logsToo = true): boolean {
+    return this.#lanes.every((lane) => {
+      if (this.#waits(lane) || (lane.name === "log" && !logsToo)) return true;
+      return lane.live.isEmpty && lane.draining.length === 0;
+    });
   }
 
+  /** Of all lanes. */
   ledger(): Ledger {
     return sumOf(this.#lanes.map(({ ledger }) => ledger));
   }
 
-  /** Of what came from the brokers' sockets: without what was asked for later. */
+  /** Of what the edge is there for: all but log lines. */
+  recordLedger(): Ledger {
+    return this.#ledgerWithout(["log"]);
+  }
+
+  /** Of what came from the brokers' sockets: without what was asked for later, and without news. */
   liveLedger(): Ledger {
-    const live = this.#lanes.filter(({ name }) => name !== "backfill");
-    return sumOf(live.map(({ ledger }) => ledger));
+    return this.#ledgerWithout(UNHURRIED);
+  }
+
+  /** Of one kind of lane, whatever the account. */
+  laneLedger(name: LaneName): Ledger {
+    return sumOf(this.#lanes.filter((lane) => lane.name === name).map(({ ledger }) => ledger));
   }
 
   ledgerOf(account: string, table: LaneName): Ledger {
@@ -235,7 +296,8 @@ export class Outbox {
     for (const lane of this.#lanes) {
       for (const { content, sinceMs } of entriesOf(lane)) {
         if (content.kind === "packed") batches++;
-        if (content.kind !== "lost") oldestMs = Math.max(oldestMs, nowMs - sinceMs);
+        const isDue = content.kind !== "lost" && !this.#waits(lane);
+        if (isDue) oldestMs = Math.max(oldestMs, nowMs - sinceMs);
       }
     }
     const freeSeconds = (this.#options.bytesMax - bytes) / this.#rate.perSecond(nowMs);
@@ -244,8 +306,18 @@ export class Outbox {
   }
 
   get #bytes(): number {
-    const { trade, book, status, quarantine, backfill } = this.#usage.bytes;
-    return trade + book + status + quarantine + backfill;
+    const { trade, book, status, quarantine, backfill, news, log } = this.#usage.bytes;
+    return trade + book + status + quarantine + backfill + news + log;
+  }
+
+  /** Whether the hub has no table for it. */
+  #waits(lane: Lane): boolean {
+    return this.#taken !== null && !this.#taken.has(lane.table);
+  }
+
+  #ledgerWithout(names: readonly LaneName[]): Ledger {
+    const lanes = this.#lanes.filter(({ name }) => !names.includes(name));
+    return sumOf(lanes.map(({ ledger }) => ledger));
   }
 
   #take(lane: Lane, epoch: number, row: Row, nowMs: number): void {
@@ -263,7 +335,19 @@ export class Outbox {
       const { quarantine } = this.#usage.bytes;
       if (!this.#budget.admit(row.code, bytes, quarantine, nowMs)) return "quarantine_full";
     }
+    if (name === "log" && !this.#makeRoomInShare(bytes)) return "log_full";
     return this.#makeRoom(name, bytes) ? null : "outbox_full";
+  }
+
+  /** Log lines make room for log lines, long before the outbox is full. */
+  #makeRoomInShare(bytes: number): boolean {
+    const bytesMax = this.#options.logShare * this.#options.bytesMax;
+    while (this.#usage.bytes.log + bytes > bytesMax) {
+      const victim = this.#oldestOf("log");
+      if (victim === null) return false;
+      victim.lane.trim(victim.stream, victim.at, "log_full");
+    }
+    return true;
   }
 
   #makeRoom(name: LaneName, bytes: number): boolean {
@@ -293,23 +377,29 @@ export class Outbox {
   /** The oldest unsent rows among those that matter least. */
   #victimOf(name: LaneName) {
     // What could not be read never displaces what could.
-    const names =
-      name === "quarantine" ? [name] : TRIM_ORDER.slice(0, TRIM_ORDER.indexOf(name) + 1);
+    const names: readonly LaneName[] =
+      name === "quarantine" ? ["log", name] : TRIM_ORDER.slice(0, TRIM_ORDER.indexOf(name) + 1);
     for (const candidate of names) {
-      let oldest: ({ lane: Lane } & NonNullable<ReturnType<Lane["oldestUnsent"]>>) | null = null;
-      for (const lane of this.#lanes) {
-        const unsent = lane.name === candidate ? lane.oldestUnsent() : null;
-        if (unsent === null || (oldest && oldest.entry.sinceMs <= unsent.entry.sinceMs)) continue;
-        oldest = { lane, ...unsent };
-      }
+      const oldest = this.#oldestOf(candidate);
       if (oldest !== null) return oldest;
     }
     return null;
   }
 
+  /** The oldest unsent rows of one kind of lane. */
+  #oldestOf(name: LaneName) {
+    let oldest: ({ lane: Lane } & NonNullable<ReturnType<Lane["oldestUnsent"]>>) | null = null;
+    for (const lane of this.#lanes) {
+      const unsent = lane.name === name ? lane.oldestUnsent() : null;
+      if (unsent === null || (oldest && oldest.entry.sinceMs <= unsent.entry.sinceMs)) continue;
+      oldest = { lane, ...unsent };
+    }
+    return oldest;
+  }
+
   #nextLive(nowMs: number, window: number): Parcel | null {
     const found = this.#inTurn(this.#liveTurn, (lane) =>
-      lane.name === "backfill" ? null : lane.nextLive(nowMs, window),
+      isUnhurried(lane.name) ? null : lane.nextLive(nowMs, window),
     );
     if (found === null) return null;
     this.#liveTurn = found.turn;
@@ -325,13 +415,17 @@ export class Outbox {
     return found.parcel;
   }
 
-  #nextBackfill(nowMs: number, window: number): Parcel | null {
-    const few = Math.min(window, BACKFILL_WINDOW);
-    const found = this.#inTurn(this.#backfillTurn, (lane) =>
-      lane.name === "backfill" ? lane.nextLive(nowMs, few) : null,
-    );
-    if (found !== null) this.#backfillTurn = found.turn;
-    return found?.parcel ?? null;
+  #nextUnhurried(nowMs: number, window: number): Parcel | null {
+    const few = Math.min(window, UNHURRIED_WINDOW);
+    for (const name of UNHURRIED) {
+      const found = this.#inTurn(this.#unhurriedTurn[name], (lane) =>
+        lane.name === name && !this.#waits(lane) ? lane.nextLive(nowMs, few) : null,
+      );
+      if (found === null) continue;
+      this.#unhurriedTurn[name] = found.turn;
+      return found.parcel;
+    }
+    return null;
   }
 
   /** Asks each lane once, beginning with number `turn`; returns the first answer and whose turn is next. */
@@ -362,18 +456,28 @@ export class Outbox {
   #addLane(account: string, name: LaneName): Lane {
     const { rowsPerBatch, sealAfterMs, backlogAfterMs, onEvent, ...rest } = this.#options;
     const table = name === "backfill" ? "trade" : name;
+    const { rowsPerBacklogBatch, batchBytesMax } = rest;
     const options = {
       ...rest,
-      // Waiting is all that refilled trades have to do; set apart, they would have a share of the link.
-      backlogAfterMs: name === "backfill" ? Infinity : backlogAfterMs,
+      ...(name === "log" && {
+        rowsPerBacklogBatch: Math.min(rowsPerBacklogBatch, LOG_BATCH.rows),
+        batchBytesMax: Math.min(batchBytesMax, LOG_BATCH.bytes),
+      }),
+      // Waiting is all that the unhurried have to do; set apart, they would have a share of the link.
+      backlogAfterMs: isUnhurried(name) ? Infinity : backlogAfterMs,
       rowsPerBatch: rowsPerBatch[table],
       sealAfterMs: sealAfterMs[table],
       onEvent: onEvent ?? (() => undefined),
     };
     const lane = new Lane(account, name, options, this.#usage);
+    if (name === "book") lane.setPace(this.#bookPace);
     this.#lanes.push(lane);
     return lane;
   }
+}
+
+function isUnhurried(name: LaneName): boolean {
+  return (UNHURRIED as readonly LaneName[]).includes(name);
 }
 
 function parcelOf(lane: Lane, { stream, sent }: { stream: OutStream; sent: SentEntry }): Parcel {

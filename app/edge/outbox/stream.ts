@@ -3,9 +3,9 @@
 //   rows --(packed)--> packed --(numbered)--> sent --(verdict)--> gone
 //     \------(trimmed under overload)---> lost --(numbered)--> sent --(verdict)--> gone
 // Promise: what has a number keeps it, with the same bytes, until the hub's verdict.
-import type { Reject, Tick } from "../../shared/tick.ts";
+import type { LogRecord, NewsItem, Reject, Tick } from "../../shared/tick.ts";
 
-export type Row = Tick | Reject;
+export type Row = Tick | Reject | NewsItem | LogRecord;
 
 /** One batch to be. A batch never mixes lease epochs. */
 export interface Entry {

@@ -6,7 +6,7 @@ import type { ClientOptions, RawData } from "ws";
 import type { IncomingMessage } from "node:http";
 import type { Socket } from "node:net";
 import { z } from "zod";
-import { readHeader } from "../../shared/batch.ts";
+import { readHeader, WIRE_VERSIONS } from "../../shared/batch.ts";
 import type { Timer } from "../../shared/clock.ts";
 import { codeOf, TickhubError } from "../../shared/errors.ts";
 import {
@@ -15,10 +15,10 @@ import {
   hubMessageSchema,
   parseMessage,
   TEXT_BYTES_MAX,
-  WIRE_VERSIONS,
 } from "../../shared/gateway-protocol.ts";
 import type { EdgeMessage, HubMessage, Standing, Welcome } from "../../shared/gateway-protocol.ts";
-import { startHeartbeat } from "../../shared/heartbeat.ts";
+import { HEARTBEAT, startHeartbeat } from "../../shared/heartbeat.ts";
+import { tableOf, TABLES_UNSAID } from "../../shared/table.ts";
 import type { Verdict } from "../../shared/tick.ts";
 import type { Opened, Question, Transport, TransportOptions } from "./transport.ts";
 
@@ -136,6 +136,7 @@ export class GatewayTransport implements Transport {
         this.#fail(new TickhubError("UPLINK_TIMEOUT", { stream, number, waitedMs: verdictMs })),
       );
       this.#batches.set(key, { ...waiter, message: ++this.#sent });
+      this.#count();
       this.#state.socket.send(bytes, { binary: true });
     });
   }
@@ -163,12 +164,19 @@ export class GatewayTransport implements Transport {
       handshakeTimeout: this.#options.answerMs,
       maxPayload: TEXT_BYTES_MAX,
       perMessageDeflate: false,
+      ...this.#options.route?.socketOptions(this.#target),
+      ...this.#options.bytes?.socketOptions(),
     };
   }
 
   #hello(): EdgeMessage {
-    const { edge, version, bootId, clock } = this.#options;
-    return { type: "hello", wire: WIRE_VERSIONS, edge, version, bootId, sentMs: clock.nowMs() };
+    const { edge, version, bootId, clock, heartbeat } = this.#options;
+    const { tickMs } = heartbeat;
+    return {
+      ...{ type: "hello", wire: WIRE_VERSIONS, edge, version, bootId, sentMs: clock.nowMs() },
+      // The usual tick is the hub's own, whatever it is by now.
+      ...(tickMs === HEARTBEAT.tickMs ? {} : { tickMs }),
+    };
   }
 
   #watch(socket: WebSocket, raw: Socket): void {
@@ -178,7 +186,10 @@ export class GatewayTransport implements Transport {
       ...heartbeat,
       socket: raw,
       isPaused: () => false,
-      ping: () => socket.ping(),
+      ping: () => {
+        this.#count();
+        socket.ping();
+      },
       dead: () =>
         this.#fail(new TickhubError("UPLINK_TIMEOUT", { url: this.url, reason: "no heartbeat" })),
     });
@@ -186,11 +197,18 @@ export class GatewayTransport implements Transport {
 
   #tell(message: EdgeMessage): void {
     if (this.#state.name !== "open" && this.#state.name !== "opening") return;
+    this.#count();
     this.#state.socket.send(JSON.stringify(message));
+  }
+
+  /** A message of either side, which is a packet at least. */
+  #count(): void {
+    if (this.#options.bytes) this.#options.bytes.messages++;
   }
 
   #hear(data: RawData, isBinary: boolean): void {
     if (this.#state.name === "closed") return;
+    this.#count();
     const message = isBinary ? undefined : parseMessage(hubMessageSchema, textOf(data));
     if (!message) {
       this.#fail(new TickhubError("UPLINK_PROTOCOL", { url: this.url, bytes: lengthOf(data) }));
@@ -208,8 +226,9 @@ export class GatewayTransport implements Transport {
     this.#state = { name: "open", socket };
     welcome.timer.cancel();
     const { inFlightMax, inFlightBytesMax } = message.limits;
-    const { system, hub, hubMs } = message;
-    welcome.resolve({ system, hub, hubMs, inFlightMax, inFlightBytesMax });
+    const { system, hub, hubMs, tables: numbers } = message;
+    const tables = numbers?.flatMap((number) => tableOf(number) ?? []) ?? TABLES_UNSAID;
+    welcome.resolve({ system, hub, hubMs, inFlightMax, inFlightBytesMax, tables });
   }
 
   /** Settles the promise a verdict or an answer belongs to. One that nobody waits for any more is dropped. */
@@ -309,6 +328,7 @@ export class GatewayTransport implements Transport {
 }
 
 function socketError(error: Error, url: string): TickhubError {
+  if (error instanceof TickhubError) return error;
   const code = codeOf(error);
   const ours = UNREACHABLE.has(code) || error.message.includes("handshake has timed out");
   return new TickhubError(

@@ -91,6 +91,7 @@ export class PostgresPulse {
   }
 }
 
-function socketOf(client: pg.PoolClient) {
+/** What a connection goes over. */
+export function socketOf(client: pg.PoolClient) {
   return (client as unknown as WithSocket).connection?.stream;
 }

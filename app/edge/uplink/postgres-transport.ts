@@ -9,11 +9,12 @@ import type { Standing } from "../../shared/gateway-protocol.ts";
 import { asDatabaseError, asStoreError, openPool } from "../../store/database.ts";
 import { whereAmI } from "../../store/standing.ts";
 import { BatchWriter } from "../../store/writer.ts";
+import { TABLES_TAKEN, TABLES_UNSAID } from "../../shared/table.ts";
 import type { Verdict } from "../../shared/tick.ts";
-import { PostgresPulse } from "./postgres-pulse.ts";
+import { PostgresPulse, socketOf } from "./postgres-pulse.ts";
 import type { Opened, Question, Transport, TransportOptions } from "./transport.ts";
 
-/** Writers side by side, and one connection each for questions and for the pulse. */
+/** Writers side by side, and one connection each for news and logs, for questions and for the pulse. */
 const WRITERS = 3;
 /** Within which the server finds that we are gone, and lets go of our locks. */
 const PEER_GONE_MS = 5_000;
@@ -42,11 +43,16 @@ export class PostgresTransport implements Transport {
     this.#options = options;
     const { tickMs, missesMax } = options.heartbeat;
     this.#pool = openPool(url.href, {
-      connectionsMax: WRITERS + 2,
+      connectionsMax: WRITERS + 3,
       name: `tickhub-edge ${options.edge}`,
       // A further connection of a link that died meanwhile is given up with it.
       connectTimeoutMs: tickMs * (missesMax + 1),
       peerGoneMs: PEER_GONE_MS,
+      ...(options.route ? { stream: () => options.route!.stream() } : {}),
+    });
+    this.#pool.on("connect", (client) => {
+      const socket = socketOf(client);
+      if (socket) options.bytes?.watch(socket);
     });
     this.#pulse = new PostgresPulse({
       pool: this.#pool,
@@ -64,16 +70,19 @@ export class PostgresTransport implements Transport {
   async open(): Promise<Opened> {
     try {
       await this.#pulse.start();
-      const { rows } = await this.#pool.query<{ system: string; hub: string; hubMs: number }>(
+      const { rows } = await this.#pool.query<Omit<Opened, "tables"> & { hasOwn: boolean }>(
         `select (select system_identifier::text from pg_control_system()) as system,
                 'postgres ' || current_setting('server_version') as hub,
                 extract(epoch from clock_timestamp())::float8 * 1000 as "hubMs",
+                -- Migration 0018: news and log lines have a way in.
+                to_regproc('public.log_lock') is not null as "hasOwn",
                 'public.where_am_i'::regproc`,
       );
-      const { system, hub, hubMs } = rows[0]!;
+      const { system, hub, hubMs, hasOwn } = rows[0]!;
+      const tables = hasOwn ? TABLES_TAKEN : TABLES_UNSAID;
       this.#state = "open";
       this.#pool.on("error", (error) => this.#lost(error));
-      return { system, hub, hubMs, ...IN_FLIGHT };
+      return { system, hub, hubMs, tables, ...IN_FLIGHT };
     } catch (error) {
       await this.close();
       throw this.#openError(error);
@@ -120,6 +129,7 @@ export class PostgresTransport implements Transport {
   }
 
   #openError(error: unknown): TickhubError {
+    if (error instanceof TickhubError && error.code.startsWith("PROXY_")) return error;
     const sqlstate = codeOf(error);
     const facts = { url: this.url, reason: sqlstate };
     const refusal = REFUSALS[sqlstate];

@@ -7,7 +7,10 @@ import { codeOf, TickhubError } from "../../shared/errors.ts";
 import type { Emit } from "../../shared/events.ts";
 import type { Standing } from "../../shared/gateway-protocol.ts";
 import { HEARTBEAT } from "../../shared/heartbeat.ts";
+import type { HeartbeatTimes } from "../../shared/heartbeat.ts";
 import { RollingLatency } from "../../shared/latency.ts";
+import type { Route } from "../../shared/dial/route.ts";
+import type { SocketBytes } from "../../shared/socket-bytes.ts";
 import type { Outbox } from "../outbox/outbox.ts";
 import { Breaker } from "./breaker.ts";
 import type { BreakerOptions } from "./breaker.ts";
@@ -29,6 +32,10 @@ const BREAKER = {
   ...{ failuresMax: 3, cooldownMs: 500, cooldownMaxMs: 5_000 },
   probeTimeoutMs: TRANSPORT_TIMINGS.verdictMs + TRANSPORT_TIMINGS.answerMs,
 };
+/** How long a drain goes on for log lines alone. */
+const LOG_DRAIN_MS = 2_000;
+/** After which news or log lines that were not stored are sent again; what is live does not stop for them. */
+const REST_MS = 5_000;
 /** Streams whose last acked number is remembered. */
 const STREAMS_MAX = 1_000;
 
@@ -50,6 +57,12 @@ export interface SenderOptions {
   outbox: Outbox;
   clock: Clock;
   emit: Emit;
+  /** Through proxies. */
+  route?: Route | undefined;
+  /** Counts what is written. */
+  bytes?: SocketBytes | undefined;
+  /** Of the link; default HEARTBEAT. */
+  heartbeat?: HeartbeatTimes;
   /** Default: by the URL's scheme. */
   connect?: () => Transport;
   breaker?: Partial<BreakerOptions>;
@@ -112,12 +125,12 @@ export class Sender {
   #drained: (() => void) | null = null;
 
   constructor(options: SenderOptions) {
-    const { url, edge, token, version, bootId, clock } = options;
-    const ours = { edge, token, version, bootId, clock };
+    const { url, edge, token, version, bootId, clock, route, bytes } = options;
+    const { heartbeat = HEARTBEAT } = options;
+    const ours = { edge, token, version, bootId, clock, route, bytes };
     this.#options = options;
     this.#connect =
-      options.connect ??
-      (() => createTransport(url, { ...ours, heartbeat: HEARTBEAT, ...TRANSPORT_TIMINGS }));
+      options.connect ?? (() => createTransport(url, { ...ours, heartbeat, ...TRANSPORT_TIMINGS }));
     this.#breaker = new Breaker({ ...BREAKER, random: () => clock.random(), ...options.breaker });
     this.#latency = new RollingLatency(LATENCY_SPAN_MS, clock.monoMs());
   }
@@ -157,14 +170,22 @@ export class Sender {
     return { breaker: this.#breaker.state().name, link, p50Ms, p99Ms, offsetMs: this.#offsetMs };
   }
 
-  /** Seals and sends until the outbox is empty, at the latest until `untilMs` (monotonic). */
+  /**
+   * Seals and sends until the outbox is empty, at the latest until `untilMs` (monotonic). For log lines alone
+   * nobody waits longer than LOG_DRAIN_MS.
+   */
   async drain(untilMs: number): Promise<void> {
     const { outbox, clock } = this.#options;
-    outbox.flush(clock.monoMs());
+    const nowMs = clock.monoMs();
+    outbox.flush(nowMs);
     if (outbox.drainEmpty()) return;
     await new Promise<void>((resolve) => {
-      this.#drained = resolve;
-      clock.after(Math.max(0, untilMs - clock.monoMs()), resolve);
+      this.#drained = () => {
+        const logsToo = clock.monoMs() < nowMs + LOG_DRAIN_MS;
+        if (outbox.drainEmpty(logsToo)) resolve();
+      };
+      clock.after(LOG_DRAIN_MS, () => this.#drained?.());
+      clock.after(Math.max(0, untilMs - nowMs), resolve);
       this.#pump();
     });
     this.#drained = null;
@@ -208,6 +229,7 @@ export class Sender {
         await transport.close();
         throw new TickhubError("DATABASE_REPLACED", { before: this.#system, now: opened.system });
       }
+      this.#options.outbox.hubTakes(opened.tables);
       const ackedBefore = new Map(this.#acked);
       this.#link = { name: "up", transport, opened, sinceMs: clock.monoMs(), ackedBefore };
       emit({ event: "uplink_opened", url: transport.url, hub: opened.hub });
@@ -237,7 +259,8 @@ export class Sender {
 
   async #deliver(link: Up, batch: NextBatch): Promise<void> {
     const { outbox, clock } = this.#options;
-    const { stream, number, bytes, account, rows, firstMs } = batch;
+    const { stream, number, bytes, account, table, rows, firstMs } = batch;
+    const isMarket = table !== "news" && table !== "log";
     this.#system = link.opened.system;
     this.#inFlight++;
     this.#inFlightBytes += bytes.length;
@@ -248,8 +271,8 @@ export class Sender {
       // There is no arguing with a hub whose counts do not add up: set aside, alarmed, the lane goes on.
       if (outbox.settle(verdict) === "mismatch") outbox.refuse(stream, number, "UPLINK_PROTOCOL");
       this.#remember(stream, number);
-      if (rows > 0) this.#latency.record(clock.nowMs() - firstMs, clock.monoMs());
-      if (outbox.drainEmpty()) this.#drained?.();
+      if (rows > 0 && isMarket) this.#latency.record(clock.nowMs() - firstMs, clock.monoMs());
+      this.#drained?.();
     } catch (error) {
       const code = codeOf(error);
       const isForgotten = isHoleIn(error, this.#acked.get(stream));
@@ -258,7 +281,9 @@ export class Sender {
         // An answer, if not the one hoped for: the next heartbeat may end the breaker's probe.
         this.#isRefusing = false;
         outbox.refuse(stream, number, code);
-      } else this.#trouble(link.transport, code, isForgotten);
+      } else if (isMarket || isForgotten || this.#breaker.state().name !== "closed") {
+        this.#trouble(link.transport, code, isForgotten);
+      } else outbox.rest(stream, clock.monoMs() + REST_MS);
       // A new link tells: there, no answer can be older than what was acked.
       if (!isFinal && isForgotten) await link.transport.close();
     } finally {

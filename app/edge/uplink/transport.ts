@@ -4,6 +4,10 @@
 import type { Clock } from "../../shared/clock.ts";
 import { TickhubError } from "../../shared/errors.ts";
 import type { EdgeStatus, Standing, Wish } from "../../shared/gateway-protocol.ts";
+import type { HeartbeatTimes } from "../../shared/heartbeat.ts";
+import type { Route } from "../../shared/dial/route.ts";
+import type { SocketBytes } from "../../shared/socket-bytes.ts";
+import type { Table } from "../../shared/table.ts";
 import type { Verdict } from "../../shared/tick.ts";
 import { GatewayTransport } from "./gateway-transport.ts";
 import { PostgresTransport } from "./postgres-transport.ts";
@@ -29,12 +33,14 @@ export interface Opened {
   /** How much may be under way at once. */
   inFlightMax: number;
   inFlightBytesMax: number;
+  /** What it stores: batches of other tables must not be sent. */
+  tables: readonly Table[];
 }
 
 export interface Transport {
   /** Without the password. */
   readonly url: string;
-  /** Resolves when the other side accepted us. Throws TickhubError (EDGE_TOKEN, WIRE_VERSION, UPLINK_*). */
+  /** Resolves when the other side accepted us. Throws TickhubError (EDGE_TOKEN, WIRE_VERSION, UPLINK_*, PROXY_*). */
   open(): Promise<Opened>;
   ask(question: Question): Promise<Standing>;
   /** Pipelined; resolves after commit. Rejects with a TickhubError. */
@@ -55,7 +61,11 @@ export interface TransportOptions {
   answerMs: number;
   /** From a batch's send to its verdict: longer than the hub's own statement timeouts. */
   verdictMs: number;
-  heartbeat: { tickMs: number; missesMax: number };
+  heartbeat: HeartbeatTimes;
+  /** Through proxies, which also resolve the hub's name. */
+  route?: Route | undefined;
+  /** Counts what is written. */
+  bytes?: SocketBytes | undefined;
 }
 
 export const TRANSPORT_TIMINGS = { answerMs: 5_000, verdictMs: 60_000 } as const;

@@ -2,8 +2,8 @@
 // Promises: a token is never compared as text, never stored as text and never shown; who asks cannot tell
 // an edge the hub does not know from a wrong token, neither by the answer nor by the time it takes.
 import { randomBytes, timingSafeEqual } from "node:crypto";
-import { BlockList, isIP } from "node:net";
-import { TickhubError } from "../../shared/errors.ts";
+import { CANARY } from "../../shared/canary.ts";
+import { isAnybodysOwn, isOwnAccount } from "../../shared/own-account.ts";
 import { bytesOfHash, digest, hashOfToken } from "../../shared/token.ts";
 
 interface KnownEdge {
@@ -40,38 +40,14 @@ export class Admission {
     return isSame && known !== undefined;
   }
 
+  /**
+   * The canary's account is everybody's: no broker has it, and an edge measures its way to the hub with it. An
+   * edge's news and log are its own, whatever else it may use.
+   */
   mayUse(edge: string, account: string): boolean {
     const known = this.#edges.get(edge);
-    return known !== undefined && (known.accounts === null || known.accounts.has(account));
+    if (known === undefined) return false;
+    if (isAnybodysOwn(account)) return isOwnAccount(edge, account);
+    return known.accounts === null || known.accounts.has(account) || account === CANARY;
   }
-}
-
-/** This machine alone. */
-const LOOPBACK = new BlockList();
-LOOPBACK.addSubnet("127.0.0.0", 8);
-LOOPBACK.addAddress("::1", "ipv6");
-
-/** Addresses of a tailnet (https://tailscale.com/kb/1015/100.x-addresses, kb/1033/ip-and-dns-addresses). */
-const TAILNET = new BlockList();
-TAILNET.addSubnet("100.64.0.0", 10);
-TAILNET.addSubnet("fd7a:115c:a1e0::", 48, "ipv6");
-
-/** True for an address of a tailnet, also when written as IPv4 in IPv6. */
-export function isTailnet(address: string): boolean {
-  return isIn(TAILNET, address);
-}
-
-/**
- * Throws GATEWAY_PUBLIC for anything but loopback and the tailnet. Also for RFC 1918: a cloud's public
- * address is usually a private one behind its NAT. `0.0.0.0` and `::` are every address, and a name may
- * mean another one tomorrow.
- */
-export function assertPrivate(bind: string, allowPublic: boolean): void {
-  if (allowPublic || bind === "localhost" || isIn(LOOPBACK, bind) || isTailnet(bind)) return;
-  throw new TickhubError("GATEWAY_PUBLIC", { bind });
-}
-
-function isIn(list: BlockList, address: string): boolean {
-  const family = isIP(address);
-  return family !== 0 && list.check(address, family === 6 ? "ipv6" : "ipv4");
 }

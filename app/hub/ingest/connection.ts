@@ -3,7 +3,7 @@
 // which the socket is not read; whatever arrives, the worst is that this one connection closes.
 import type { RawData, WebSocket } from "ws";
 import type { Socket } from "node:net";
-import { readHeader } from "../../shared/batch.ts";
+import { readHeader, WIRE_VERSIONS } from "../../shared/batch.ts";
 import type { BatchHeader } from "../../shared/batch.ts";
 import type { Clock, Timer } from "../../shared/clock.ts";
 import { codeOf, ERRORS, TickhubError } from "../../shared/errors.ts";
@@ -15,10 +15,12 @@ import {
   edgeMessageSchema,
   parseMessage,
   TEXT_BYTES_MAX,
-  WIRE_VERSIONS,
 } from "../../shared/gateway-protocol.ts";
 import type { Ask, Hello, HubMessage, Standing } from "../../shared/gateway-protocol.ts";
-import { startHeartbeat } from "../../shared/heartbeat.ts";
+import { startHeartbeat, TICK_MAX_MS } from "../../shared/heartbeat.ts";
+import type { HeartbeatTimes } from "../../shared/heartbeat.ts";
+import { isUnleased } from "../../shared/own-account.ts";
+import { TABLES, TABLES_TAKEN } from "../../shared/table.ts";
 import { asStoreError } from "../../store/database.ts";
 import type { Verdict } from "../../shared/tick.ts";
 import type { EdgeRate } from "./rate.ts";
@@ -54,7 +56,7 @@ export interface ConnectionOptions {
   limits: ConnectionLimits;
   /** The edge's, shared by its connections. */
   rate: EdgeRate;
-  heartbeat: { tickMs: number; missesMax: number };
+  heartbeat: HeartbeatTimes;
   clock: Clock;
   emit: Emit;
 }
@@ -69,9 +71,10 @@ export class EdgeConnection {
   readonly edge: string;
   readonly openedMs: number;
   readonly #socket: WebSocket;
+  readonly #raw: Socket;
   readonly #options: ConnectionOptions;
   readonly #holders = new Map<string, string>();
-  readonly #heartbeat: Timer;
+  #heartbeat: Timer;
   readonly #helloTimer: Timer;
   /** Runs while the edge is over its rate. */
   #pause: Timer | null = null;
@@ -85,6 +88,7 @@ export class EdgeConnection {
 
   constructor(socket: WebSocket, raw: Socket, options: ConnectionOptions) {
     const { clock, limits, heartbeat } = options;
+    this.#raw = raw;
     this.edge = options.edge;
     this.openedMs = clock.monoMs();
     this.#socket = socket;
@@ -96,10 +100,15 @@ export class EdgeConnection {
     this.#helloTimer = clock.after(limits.helloMs, () =>
       this.#refuse("GATEWAY_PROTOCOL", { expected: "hello" }),
     );
-    this.#heartbeat = startHeartbeat({
-      clock,
-      ...heartbeat,
-      socket: raw,
+    this.#heartbeat = this.#beat(heartbeat);
+  }
+
+  #beat(times: HeartbeatTimes): Timer {
+    const socket = this.#socket;
+    return startHeartbeat({
+      clock: this.#options.clock,
+      ...times,
+      socket: this.#raw,
       isPaused: () => socket.isPaused,
       ping: () => socket.ping(),
       dead: () => {
@@ -107,6 +116,14 @@ export class EdgeConnection {
         socket.terminate();
       },
     });
+  }
+
+  /** An edge whose bytes are dear asks for fewer pings. It can only be slower than we are, and not for ever. */
+  #slowDown(tickMs: number): void {
+    const { heartbeat } = this.#options;
+    this.#heartbeat.cancel();
+    const slowerMs = Math.max(heartbeat.tickMs, Math.min(tickMs, TICK_MAX_MS));
+    this.#heartbeat = this.#beat({ ...heartbeat, tickMs: slowerMs });
   }
 
   /** Batches and bytes received and not yet answered. */
@@ -169,6 +186,7 @@ export class EdgeConnection {
     const system = await backend.system();
     if (this.#state !== "greeting") return;
     this.#state = "open";
+    if (hello.tickMs !== undefined) this.#slowDown(hello.tickMs);
     const { batchBytesMax, inFlightMax, inFlightBytesMax } = limits;
     this.#tell({
       type: "welcome",
@@ -177,6 +195,7 @@ export class EdgeConnection {
       system,
       hubMs: clock.nowMs(),
       limits: { batchBytesMax, inFlightMax, inFlightBytesMax },
+      tables: TABLES_TAKEN.map((table) => TABLES[table]),
     });
     emit({ event: "edge_connected", edge: this.edge, address, version: hello.version });
   }
@@ -271,12 +290,13 @@ export class EdgeConnection {
 
   /** Throws what makes this batch unacceptable before the database is asked. */
   #holderFor(header: BatchHeader): string {
-    const { account, epoch } = header;
+    const { account, epoch, table } = header;
     if (!this.#options.backend.mayUse(this.edge, account)) {
       throw new TickhubError("EDGE_ACCOUNT", { edge: this.edge, account });
     }
-    // Epoch 0 is a tape's: replays go straight to a database, never through the gateway.
-    if (epoch === 0) throw new TickhubError("OUTSIDE_LEASE", { account, epoch });
+    // Else epoch 0 is a tape's: replays go straight to a database, never through the gateway.
+    if (epoch === 0 && !isUnleased(account, table))
+      throw new TickhubError("OUTSIDE_LEASE", { account, epoch });
     const holder = this.#holders.get(account);
     if (holder === undefined)
       throw new TickhubError("GATEWAY_PROTOCOL", { account, expected: "holder" });

@@ -5,15 +5,16 @@ import type { IncomingMessage } from "node:http";
 import type { Duplex } from "node:stream";
 import { sleep } from "../../shared/clock.ts";
 import type { Clock } from "../../shared/clock.ts";
-import { ERRORS } from "../../shared/errors.ts";
 import type { ErrorCode } from "../../shared/errors.ts";
 import type { Emit } from "../../shared/events.ts";
 import { GATEWAY_PATH } from "../../shared/gateway-protocol.ts";
+import { endWithError } from "../../shared/http-refusal.ts";
 import { HEARTBEAT } from "../../shared/heartbeat.ts";
 import type { Admission } from "./admission.ts";
 import { EdgeConnection } from "./connection.ts";
 import type { Backend, ConnectionLimits } from "./connection.ts";
 import type { TailnetIdentity } from "./identity.ts";
+import { waitForGuesses } from "./guess-wait.ts";
 import { EdgeRate, Guesses } from "./rate.ts";
 import type { EdgeRateLimits, GuessLimits } from "./rate.ts";
 
@@ -158,39 +159,35 @@ export class Gateway {
     return rate;
   }
 
-  /** Nothing but the token is looked at before the token: nobody learns from the answer which edges exist. */
   async #refusal(
     url: URL | null,
     edge: string,
     request: IncomingMessage,
   ): Promise<ErrorCode | null> {
     if (url?.pathname !== GATEWAY_PATH) return "GATEWAY_PROTOCOL";
-    const { admission, identity, clock } = this.#options;
-    const { remoteAddress: address = "", remotePort: port = 0 } = request.socket;
-    if (!(await this.#waited(address))) return "GATEWAY_FULL";
-    if (!admission.admits(edge, request.headers.authorization)) {
-      this.#guesses.wrong(address, clock.monoMs());
-      return "EDGE_TOKEN";
-    }
-    if (!(await identity.fits(edge, address, port))) return "EDGE_IDENTITY";
+    const refusal = await this.vet(edge, request);
+    if (refusal) return refusal;
     // From here on without a pause, so that nobody slips in between the count and the connection.
-    if (this.#stopping || !this.#options.isReady()) return "DATABASE_UNREACHABLE";
     const own = this.connections().filter((connection) => connection.edge === edge).length;
     const { connectionsMax, edgeConnectionsMax } = this.#limits;
     const isFull = own >= edgeConnectionsMax || this.#connections.size >= connectionsMax;
     return isFull ? "GATEWAY_FULL" : null;
   }
 
-  /** Waits as long as the address's wrong tokens make it; false at once when too many of it wait. */
-  async #waited(address: string): Promise<boolean> {
-    const { clock } = this.#options;
-    const waitMs = this.#guesses.waitMs(address, clock.monoMs());
-    if (waitMs === null) return false;
-    if (waitMs === 0) return true;
-    this.#guesses.waits(address, 1);
-    await sleep(clock, waitMs);
-    this.#guesses.waits(address, -1);
-    return true;
+  /**
+   * Why whoever asks as `edge` has no business here, or null. Nothing but the token is looked at before the
+   * token: nobody learns from the answer which edges exist.
+   */
+  async vet(edge: string, request: IncomingMessage): Promise<ErrorCode | null> {
+    const { admission, identity, clock, isReady } = this.#options;
+    const { remoteAddress: address = "", remotePort: port = 0 } = request.socket;
+    if (!(await waitForGuesses(this.#guesses, address, clock))) return "GATEWAY_FULL";
+    if (!admission.admits(edge, request.headers.authorization)) {
+      this.#guesses.wrong(address, clock.monoMs());
+      return "EDGE_TOKEN";
+    }
+    if (!(await identity.fits(edge, address, port))) return "EDGE_IDENTITY";
+    return this.#stopping || !isReady() ? "DATABASE_UNREACHABLE" : null;
   }
 
   #turnAway(socket: Duplex, request: IncomingMessage, edge: string, code: ErrorCode): void {
@@ -198,20 +195,4 @@ export class Gateway {
     this.#options.emit({ event: "edge_refused", edge: edge.slice(0, 64), address, code });
     endWithError(socket, STATUS[code] ?? "400 Bad Request", code);
   }
-}
-
-/** Answers a socket that is not (or no longer) HTTP's, in HTTP, and closes it. */
-export function endWithError(socket: Duplex, status: string, code: ErrorCode): void {
-  if (!socket.writable) {
-    socket.destroy();
-    return;
-  }
-  const body = JSON.stringify({ code, hint: ERRORS[code].hint });
-  const head = [
-    `HTTP/1.1 ${status}`,
-    "Content-Type: application/json",
-    `Content-Length: ${Buffer.byteLength(body)}`,
-    "Connection: close",
-  ];
-  socket.end(`${head.join("\r\n")}\r\n\r\n${body}`, () => socket.destroy());
 }

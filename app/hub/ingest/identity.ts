@@ -2,14 +2,12 @@
 // A token can be copied; a node's tags cannot. Stands between the token and the first message.
 // Promises: an edge with tags is refused whenever the answer is not a clear yes. Only where no tailscaled
 // runs at all, and the connection does not come from a tailnet's address, is nothing checked.
-import { request } from "node:http";
 import { z } from "zod";
 import type { Clock } from "../../shared/clock.ts";
 import { codeOf } from "../../shared/errors.ts";
-import { isTailnet } from "./admission.ts";
+import { isTailnet } from "../../shared/private-address.ts";
+import { askTailscaled } from "../../shared/tailscaled.ts";
 
-export const TAILSCALE_SOCKET = "/var/run/tailscale/tailscaled.sock";
-const ANSWER_MS = 2_000;
 const ANSWER_BYTES_MAX = 256 * 1024;
 
 /** What `/status` says of the check. */
@@ -70,11 +68,9 @@ export class TailnetIdentity {
     const plain = address.replace(/^::ffff:(?=\d+\.)/i, "");
     const peer = plain.includes(":") ? `[${plain}]:${port}` : `${plain}:${port}`;
     try {
-      const text = await ask(
-        socketPath,
-        `/localapi/v0/whois?addr=${encodeURIComponent(peer)}`,
-        clock,
-      );
+      const path = `/localapi/v0/whois?addr=${encodeURIComponent(peer)}`;
+      const limits = { answerBytesMax: ANSWER_BYTES_MAX, clock };
+      const text = await askTailscaled({ socketPath, path, ...limits });
       this.#isPresent = true;
       const node = text === null ? undefined : whoisSchema.safeParse(JSON.parse(text)).data?.Node;
       return node ? { name: "node", tags: node.Tags ?? [] } : { name: "stranger" };
@@ -84,28 +80,4 @@ export class TailnetIdentity {
       return { name: isAbsent ? "absent" : "stranger" };
     }
   }
-}
-
-/** The body of a 200, null for any other status. Rejects when nobody answers in time. */
-function ask(socketPath: string, path: string, clock: Clock): Promise<string | null> {
-  return new Promise((resolve, reject) => {
-    const patience = clock.after(ANSWER_MS, () => asked.destroy(new Error("no answer")));
-    const asked = request({ socketPath, path, headers: { host: "local-tailscaled.sock" } });
-    asked.on("response", (response) => {
-      let text = "";
-      response.setEncoding("utf8");
-      response.on("data", (chunk: string) => {
-        text += chunk;
-        if (text.length > ANSWER_BYTES_MAX) asked.destroy(new Error("too long an answer"));
-      });
-      response.on("end", () => resolve(response.statusCode === 200 ? text : null));
-      response.on("error", reject);
-    });
-    asked.on("error", reject);
-    asked.on("close", () => {
-      patience.cancel();
-      reject(new Error("the answer was cut short"));
-    });
-    asked.end();
-  });
 }

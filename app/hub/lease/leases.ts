@@ -7,7 +7,10 @@
 import type pg from "pg";
 import type { Emit } from "../../shared/events.ts";
 import type { Ask, Standing } from "../../shared/gateway-protocol.ts";
+import type { Venue } from "../../shared/tick.ts";
 import { whereAmI } from "../../store/standing.ts";
+import type { SiteRule } from "../phase/phases.ts";
+import { settlePhase } from "../phase/settle.ts";
 import { planAssignments } from "./planner.ts";
 import type { Assignment, PlanAccount, PlanSymbol } from "./planner.ts";
 
@@ -19,6 +22,8 @@ export interface LeasesOptions {
   channels: readonly ("trade" | "book")[];
   /** Edges that may hold an account; any, where none are given. Several: failover. */
   placement?: ReadonlyMap<string, readonly string[]>;
+  /** Which edges stand at home and which in the cloud, where the migration's phases place the accounts. */
+  sites?: readonly SiteRule[];
   timings: LeaseTimings;
 }
 
@@ -44,16 +49,22 @@ export class Leases {
     this.#options = options;
   }
 
-  /** Writes accounts and plan. Throws CAP_TOO_SMALL when the configuration itself cannot hold the symbols. */
+  /** Writes accounts and plan. Throws CAP_TOO_SMALL when the configuration itself cannot hold the symbols, and as settlePhase. */
   async prepare(): Promise<void> {
     const { pool, accounts, symbols, channels, timings, placement = new Map() } = this.#options;
+    const { sites = [] } = this.#options;
+    const ttlMs = timings.ttlMs ?? TTL_MS;
     planAssignments({ symbols, channels, accounts });
     await upsertLeases(
       pool,
       accounts.map(({ account }) => account),
       timings,
     );
-    await writePlacement(pool, placement, timings.ttlMs ?? TTL_MS);
+    const isPhased = await settlePhase(pool, {
+      ...{ sites, ttlMs, isPlaced: placement.size > 0 },
+      accounts: accounts.map(({ account }) => account),
+    });
+    if (!isPhased) await writePlacement(pool, placement, ttlMs);
     this.#learned = await readCaps(pool);
     const previous = await readAssignments(pool);
     this.#plans = grouped(previous);
@@ -72,6 +83,16 @@ export class Leases {
   /** Registrations planned for each account. */
   planned(): ReadonlyMap<string, number> {
     return new Map([...this.#plans].map(([account, plan]) => [account, plan.length]));
+  }
+
+  /** Whether each account's plan has a venue for which `isDue` holds. */
+  due(isDue: (venue: Venue) => boolean): ReadonlyMap<string, boolean> {
+    return new Map(
+      [...this.#plans].map(([account, plan]) => [
+        account,
+        [...new Set(plan.map(({ venue }) => venue))].some(isDue),
+      ]),
+    );
   }
 
   async #learn(account: string, cap: number): Promise<void> {
@@ -150,7 +171,10 @@ async function upsertLeases(
   );
 }
 
-/** The configuration's placement is the whole of it. Running leases keep the terms they were granted under. */
+/**
+ * Without phases the configuration's placement is the whole of it. Running leases keep the terms they were
+ * granted under; a holder that is not placed any more is called back once another edge stands ready.
+ */
 async function writePlacement(
   pool: pg.Pool,
   placement: ReadonlyMap<string, readonly string[]>,

@@ -2,11 +2,12 @@
 // edge last said. Read at most once a second however many ask; while the database is away the last good
 // answer stands, marked as such.
 import type pg from "pg";
+import { CANARY } from "../../shared/canary.ts";
 import type { Clock } from "../../shared/clock.ts";
 import { codeOf } from "../../shared/errors.ts";
 import { edgeStatusSchema } from "../../shared/gateway-protocol.ts";
 import type { EdgeStatus } from "../../shared/gateway-protocol.ts";
-import { tableOf } from "../../shared/table.ts";
+import { tableOf, TABLES } from "../../shared/table.ts";
 import type { Ledger } from "../../shared/tick.ts";
 import { asDatabaseError } from "../../store/database.ts";
 
@@ -33,10 +34,21 @@ export interface StoredStatus {
   status: EdgeStatus;
 }
 
+/** Where the migration stands, in a word. */
+export interface PhaseWord {
+  name: string | null;
+  /** `advance to dual`, while that is half done. */
+  moving: string | null;
+  /** open, or why this database grants no lease: shut, clearing. */
+  fence: string;
+}
+
 export interface Books {
   ledgers: StoredLedger[];
   leases: LeaseRow[];
   statuses: StoredStatus[];
+  /** Null where there are no phases. */
+  phase: PhaseWord | null;
 }
 
 export type DatabaseHealth =
@@ -50,7 +62,7 @@ export class Overview {
   readonly #pool: pg.Pool;
   readonly #clock: Clock;
   readonly #onFailed: (code: string, reason: string) => void;
-  #books: Books = { ledgers: [], leases: [], statuses: [] };
+  #books: Books = { ledgers: [], leases: [], statuses: [], phase: null };
   #health: DatabaseHealth;
   #readMs = Number.NEGATIVE_INFINITY;
   #reading: Promise<void> | null = null;
@@ -114,21 +126,35 @@ export class Overview {
 }
 
 async function readBooks(pool: pg.Pool): Promise<Books> {
-  const [ledgers, leases, statuses] = await Promise.all([
+  const [ledgers, leases, statuses, phase] = await Promise.all([
     readLedgers(pool),
     readLeases(pool),
     readStatuses(pool),
+    readPhase(pool),
   ]);
-  return { ledgers, leases, statuses };
+  return { ledgers, leases, statuses, phase };
 }
 
-// float8 holds counts exactly up to 2^53 and reaches JavaScript as a number; bigint comes as text.
+async function readPhase(pool: pg.Pool): Promise<PhaseWord | null> {
+  const { rows } = await pool.query<PhaseWord>(
+    `select public.fence_state() as fence,
+       (select to_name from public.phase where entered_at is not null order by id desc limit 1) as name,
+       (select case when entered_at is null then verb || ' to ' || to_name end
+          from public.phase order by id desc limit 1) as moving
+     from public.fence`,
+  );
+  return rows[0] ?? null;
+}
+
+// float8 holds counts exactly up to 2^53 and reaches JavaScript as a number; bigint comes as text. Log lines are no
+// records: they are about the system, not from it.
 async function readLedgers(pool: pg.Pool): Promise<StoredLedger[]> {
   const { rows } = await pool.query<Omit<StoredLedger, "table"> & { table_no: number }>(
     `select account, table_no, sum(received)::float8 as received, sum(committed)::float8 as committed,
             sum(duplicate)::float8 as duplicate, sum(quarantined)::float8 as quarantined,
             sum(lost)::float8 as lost, 0::float8 as held
-       from public.stream group by account, table_no order by account, table_no`,
+       from public.stream where account <> $1 and table_no <> $2 group by account, table_no order by account, table_no`,
+    [CANARY, TABLES.log],
   );
   return rows.map(({ table_no, ...row }) => ({
     ...row,

@@ -2,12 +2,20 @@
 // database's books with what is live in this process; pure, so that one look is consistent in itself.
 import type { EdgeStatus } from "../../shared/gateway-protocol.ts";
 import type { Percentiles } from "../../shared/latency.ts";
+import type { LoopDelay } from "../../shared/loop-watch.ts";
+import type { ReleaseStatus } from "../../shared/release-status.ts";
 import type { Ledger } from "../../shared/tick.ts";
 import { isBalanced, sumOf } from "../../shared/tick.ts";
+import type { EdgeHealth } from "../../shared/web-api.ts";
+import type { SiteRule } from "../phase/phases.ts";
+import type { BackupPicture } from "./backup.ts";
 import type { CoverageSummary } from "./coverage/summary.ts";
+import { healthOf } from "./edge-health.ts";
+import type { ParityPicture } from "./parity/job.ts";
 import type { SeenStatus } from "./live.ts";
+import type { MeterPicture } from "./meters/keeper.ts";
 import type { Imbalance } from "./stream-audit.ts";
-import type { Books, DatabaseHealth, LeaseRow, StoredLedger } from "./overview.ts";
+import type { Books, DatabaseHealth, LeaseRow, PhaseWord, StoredLedger } from "./overview.ts";
 
 export interface EdgePicture {
   edge: string;
@@ -16,6 +24,7 @@ export interface EdgePicture {
   /** Age of the status on the hub's clock. */
   seenAgeMs: number;
   status: EdgeStatus;
+  health: EdgeHealth;
 }
 
 export interface AccountPicture {
@@ -34,6 +43,8 @@ export interface Picture {
   nowMs: number;
   upMs: number;
   database: DatabaseHealth;
+  /** Where the migration stands; null where there are no phases. */
+  phase: PhaseWord | null;
   /** Whether edges' machines are compared with their tailnet tags, and why not. */
   identity: { isChecked: boolean; reason: string };
   edges: EdgePicture[];
@@ -42,12 +53,22 @@ export interface Picture {
   rows: Record<string, number>;
   /** From receipt at the edge to commit; as good as the two machines' clocks agree. */
   latency: Percentiles;
+  /** The same of the last second or two. */
+  latencyNow: Percentiles;
+  loop: LoopDelay;
   /** The conservation sum over all accounts: the hub's books and what the edges hold beside. */
   total: Ledger & { isBalanced: boolean };
   /** Books that were found wrong at the last check, stream by stream and against the edges. */
   unbalanced: readonly Imbalance[];
   /** What is known to be complete of the market's day. */
   coverage: CoverageSummary;
+  /** How far two brokers agree, day by day. */
+  parity: ParityPicture;
+  /** How the machine's release agent stands; null where there is none. */
+  release: ReleaseStatus | null;
+  backup: BackupPicture;
+  /** What the free tiers are measured by, projected to the month's end. */
+  meters: readonly MeterPicture[];
 }
 
 export interface PictureInput {
@@ -59,15 +80,24 @@ export interface PictureInput {
   books: Books;
   statuses: ReadonlyMap<string, SeenStatus>;
   latency: Percentiles;
+  latencyNow: Percentiles;
+  loop: LoopDelay;
   planned: ReadonlyMap<string, number>;
   connections: ReadonlyMap<string, number>;
+  /** Edges of the configuration: one that is none of them and long silent is no edge any more. */
+  known: ReadonlySet<string>;
+  sites: readonly SiteRule[];
   unbalanced: Picture["unbalanced"];
   coverage: CoverageSummary;
+  parity: ParityPicture;
+  release: ReleaseStatus | null;
+  backup: BackupPicture;
+  meters: readonly MeterPicture[];
 }
 
 export function pictureOf(input: PictureInput): Picture {
-  const { version, nowMs, startedMs, health, books, statuses, planned, connections } = input;
-  const edges = edgesOf(books, statuses, connections, nowMs);
+  const { version, nowMs, startedMs, health, books, planned } = input;
+  const edges = edgesOf(input);
   const names = new Set([...planned.keys(), ...books.ledgers.map(({ account }) => account)]);
   const accounts = [...names].sort().map((account) => ({
     account,
@@ -81,38 +111,62 @@ export function pictureOf(input: PictureInput): Picture {
     nowMs,
     upMs: nowMs - startedMs,
     database: health,
+    phase: books.phase,
     identity: input.identity,
     edges,
     accounts,
     rows: rowsByTable(books.ledgers),
     latency: input.latency,
+    latencyNow: input.latencyNow,
+    loop: input.loop,
     total: judged(totalOf(accounts)),
     unbalanced: input.unbalanced,
     coverage: input.coverage,
+    parity: input.parity,
+    release: input.release,
+    backup: input.backup,
+    meters: input.meters,
   };
 }
 
+/** The database's clock and this process's may differ by less. */
+const DIRECT_MS = 5_000;
+/** An edge that left the configuration is shown for so long after its last word. */
+const FORGOTTEN_MS = 86_400_000;
+
 /** Statuses heard here, and those a direct edge wrote into the database. */
-function edgesOf(
-  books: Books,
-  heard: ReadonlyMap<string, SeenStatus>,
-  connections: ReadonlyMap<string, number>,
-  nowMs: number,
-): EdgePicture[] {
+function edgesOf({
+  books,
+  statuses: heard,
+  connections,
+  known,
+  sites,
+  nowMs,
+}: PictureInput): EdgePicture[] {
   const seen = new Map<string, SeenStatus>();
   for (const { edge, seenMs, status } of books.statuses) seen.set(edge, { seenMs, status });
-  for (const [edge, status] of heard) seen.set(edge, status);
+  // What passed the gateway is in the database too; newer there is only what an edge wrote itself.
+  const direct = new Set(
+    books.statuses
+      .filter(({ edge, seenMs }) => seenMs - (heard.get(edge)?.seenMs ?? 0) > DIRECT_MS)
+      .map(({ edge }) => edge),
+  );
+  for (const [edge, status] of heard) if (!direct.has(edge)) seen.set(edge, status);
   for (const edge of connections.keys()) {
     if (!seen.has(edge)) seen.set(edge, { seenMs: nowMs, status: {} });
   }
   return [...seen]
     .sort(([a], [b]) => a.localeCompare(b))
-    .map(([edge, { status, seenMs }]) => ({
-      edge,
-      connections: connections.get(edge) ?? 0,
-      seenAgeMs: Math.max(0, nowMs - seenMs),
-      status,
-    }));
+    .map(([edge, { status, seenMs }]) => {
+      const seenAgeMs = Math.max(0, nowMs - seenMs);
+      const own = { edge, connections: connections.get(edge) ?? 0, seenAgeMs, status };
+      const isAtGateway = !direct.has(edge);
+      return { ...own, health: healthOf({ ...own, isAtGateway }, sites, books.leases) };
+    })
+    .filter(
+      ({ edge, connections: open, seenAgeMs }) =>
+        open > 0 || known.has(edge) || seenAgeMs < FORGOTTEN_MS,
+    );
 }
 
 /** Of several edges that name the account, the one heard last: the others are past or stand by. */

@@ -1,66 +1,74 @@
-// /live: the picture and the trades that changed, as server-sent events twice a second. Promises: a bounded
-// number of readers, and a reader that does not keep up misses frames instead of filling our memory.
-import type { ServerResponse } from "node:http";
-import { every } from "../../shared/clock.ts";
-import type { Clock, Timer } from "../../shared/clock.ts";
-
-export interface LiveFrame {
-  version: number;
-  /** The event's data. */
-  json: string;
-}
+// /live: the whole picture once, then what changed of it, and the trades that changed, as named server-sent events
+// (app/shared/web-api.ts). The picture is made, compared and written out once a second for all readers together.
+import type { Clock } from "../../shared/clock.ts";
+import type { LastTrade } from "../query/live.ts";
+import { PictureParts } from "../query/picture-parts.ts";
+import type { Picture } from "../query/picture.ts";
+import { eventOf, EventStream } from "./event-stream.ts";
 
 export interface LiveStreamOptions {
   clock: Clock;
-  periodMs: number;
   readersMax: number;
-  /** A reader with more than this still unsent is skipped. */
-  unsentBytesMax: number;
-  /** The frame for a reader that has everything up to `version`. */
-  frame: (version: number) => Promise<LiveFrame>;
+  picture: () => Promise<Picture>;
+  /** Trades that changed after `version`. */
+  trades: (version: number) => { version: number; trades: LastTrade[] };
 }
 
-export class LiveStream {
-  readonly #options: LiveStreamOptions;
-  /** Each reader with the version it has. */
-  readonly #readers = new Map<ServerResponse, number>();
-  #timer: Timer | null = null;
+/** What a reader has: versions of both. */
+interface LiveReader {
+  picture: number;
+  trades: number;
+}
 
-  constructor(options: LiveStreamOptions) {
-    this.#options = options;
-  }
+/** Has nothing yet. */
+export function newReader(): LiveReader {
+  return { picture: NOTHING, trades: NOTHING };
+}
 
-  isFull(): boolean {
-    return this.#readers.size >= this.#options.readersMax;
-  }
+const NOTHING = -1;
+const PERIOD_MS = 500;
+const PICTURE_MS = 1_000;
 
-  add(response: ServerResponse): void {
-    response.writeHead(200, {
-      "content-type": "text/event-stream",
-      "cache-control": "no-store",
-      "x-accel-buffering": "no",
-    });
-    // The browser's own reconnect: soon, because a hub that restarts is back in a second.
-    response.write("retry: 1000\n\n");
-    this.#readers.set(response, 0);
-    response.on("close", () => this.#readers.delete(response));
-    this.#timer ??= every(this.#options.clock, this.#options.periodMs, () => void this.#send());
-    void this.#send();
-  }
+export type LiveStream = EventStream<LiveReader>;
 
-  stop(): void {
-    this.#timer?.cancel();
-    this.#timer = null;
-    for (const response of this.#readers.keys()) response.end();
-  }
-
-  async #send(): Promise<void> {
-    for (const [response, version] of this.#readers) {
-      if (response.writableLength > this.#options.unsentBytesMax) continue;
-      const frame = await this.#options.frame(version);
-      if (!this.#readers.has(response)) continue;
-      this.#readers.set(response, frame.version);
-      response.write(`data: ${frame.json}\n\n`);
-    }
-  }
+export function createLiveStream(options: LiveStreamOptions): LiveStream {
+  const { clock, readersMax, picture, trades } = options;
+  const parts = new PictureParts();
+  let lookedMs = Number.NEGATIVE_INFINITY;
+  /** By the version they start from: most readers have the same one. */
+  let changed = new Map<number, { version: number; text: string }>();
+  const tradesSince = (since: number) => {
+    const known = changed.get(since);
+    if (known) return known;
+    const { version, trades: news } = trades(Math.max(0, since));
+    const isNews = since === NOTHING || news.length > 0;
+    const made = { version, text: isNews ? eventOf(JSON.stringify(news), "trades") : "" };
+    changed.set(since, made);
+    return made;
+  };
+  return new EventStream({
+    clock,
+    readersMax,
+    periodMs: PERIOD_MS,
+    slow: "skip",
+    async prepare() {
+      changed = new Map();
+      // A turn may come a little early or late; the page wants one each second.
+      if (clock.monoMs() - lookedMs < PICTURE_MS - PERIOD_MS / 2) return;
+      lookedMs = clock.monoMs();
+      parts.hear(await picture());
+    },
+    frames(reader) {
+      let text = "";
+      if (reader.picture !== parts.version) {
+        const isNext = reader.picture !== NOTHING && reader.picture === parts.version - 1;
+        const change = isNext ? parts.change() : null;
+        text += change === null ? eventOf(parts.whole(), "picture") : eventOf(change, "change");
+        reader.picture = parts.version;
+      }
+      const news = tradesSince(reader.trades);
+      reader.trades = news.version;
+      return text + news.text;
+    },
+  });
 }

@@ -1,27 +1,33 @@
-// The hub's port: the page, its event stream, /status, /healthz and /metrics over HTTP, and the gateway's
-// upgrades handed on. Promises: noise on the port is answered with 400 and counted, slow clients time out.
+// The hub's ports: the page, its event streams, /api, /status, /healthz and /metrics over HTTP, and the gateway's
+// upgrades handed on; on one port, or the gateway and what people look at on one each. Promises: noise on a
+// port is answered with 400 and counted, slow clients time out.
 import type { IncomingMessage } from "node:http";
-import { readFileSync } from "node:fs";
-import { isIPv6 } from "node:net";
 import type { AddressInfo } from "node:net";
 import type { Duplex } from "node:stream";
 import fastify from "fastify";
-import type { FastifyInstance } from "fastify";
+import type { FastifyInstance, FastifyRequest } from "fastify";
 import type { Clock } from "../../shared/clock.ts";
-import { codeOf, TickhubError } from "../../shared/errors.ts";
+import { codeOf, ERRORS } from "../../shared/errors.ts";
 import type { Emit } from "../../shared/events.ts";
-import { endWithError } from "../ingest/gateway.ts";
+import { EVIDENCE_PATH } from "../../shared/evidence.ts";
+import { endWithError } from "../../shared/http-refusal.ts";
+import { INSTRUMENTS_PATH } from "../../shared/instruments.ts";
+import { refusalOf, urlOf } from "../../shared/listen.ts";
+import { SENTINEL_PATH } from "../../shared/alerts.ts";
+import type { HubWatch } from "../../shared/watch.ts";
+import { WATCH_PATH } from "../../shared/watch.ts";
+import type { SocketBytes } from "../../shared/socket-bytes.ts";
 import type { Picture } from "../query/picture.ts";
 import type { LastTrade } from "../query/live.ts";
-import { LiveStream } from "./live-stream.ts";
-
-/** What the page is made of; loaded once, at start. */
-const PAGE_FILES = [
-  { path: "/", file: "index.html", type: "text/html; charset=utf-8" },
-  { path: "/page.css", file: "page.css", type: "text/css; charset=utf-8" },
-  { path: "/page.js", file: "page.js", type: "text/javascript; charset=utf-8" },
-  { path: "/icon.svg", file: "icon.svg", type: "image/svg+xml" },
-] as const;
+import type { EvidenceDoor } from "../ingest/evidence-door.ts";
+import type { InstrumentsDoor } from "../ingest/instruments-door.ts";
+import { addApi, TOO_MANY } from "./api.ts";
+import type { ApiOptions } from "./api.ts";
+import { addCompression } from "./compress.ts";
+import { createLiveStream, newReader } from "./live-stream.ts";
+import type { LiveStream } from "./live-stream.ts";
+import type { SentinelDoor } from "../ingest/sentinel-door.ts";
+import { addPage } from "./page-files.ts";
 
 const HEADERS = {
   "content-security-policy": "default-src 'self'; frame-ancestors 'none'; base-uri 'none'",
@@ -30,18 +36,36 @@ const HEADERS = {
   "cache-control": "no-store",
 };
 
-export interface WebOptions {
+/** What every port of the hub answers. */
+export interface PortOptions {
+  version: string;
   clock: Clock;
   emit: Emit;
   /** Why the hub does not do its work just now; empty when it does. */
   reasons: () => Promise<string[]>;
+  /** Counts what the port answers. */
+  served?: SocketBytes;
+  /** Takes the WebSockets of edges; without it the port has no gateway. */
+  onUpgrade?: (request: IncomingMessage, socket: Duplex, head: Buffer) => void;
+  /** Takes `POST /evidence` of edges; where the gateway is. */
+  evidence?: EvidenceDoor;
+  /** Answers `GET /instruments` of edges; where the gateway is. */
+  instruments?: InstrumentsDoor;
+}
+
+export interface WebOptions extends PortOptions {
   picture: () => Promise<Picture>;
+  /** What the Sentinel looks at. */
+  watch: () => Promise<HubWatch>;
+  /** Takes `POST /sentinel`; absent where no Sentinel has a token. */
+  sentinel?: SentinelDoor | undefined;
   /** Trades that changed after `version`. */
   trades: (version: number) => { version: number; trades: LastTrade[] };
   metrics: () => Promise<{ type: string; text: string }>;
   liveReadersMax: number;
-  /** Takes the WebSockets of edges. */
-  onUpgrade: (request: IncomingMessage, socket: Duplex, head: Buffer) => void;
+  /** Of the built page; default: where the build puts it. */
+  pageFolder?: string;
+  api: ApiOptions;
 }
 
 export interface WebServer {
@@ -50,8 +74,40 @@ export interface WebServer {
   close(): Promise<void>;
 }
 
+/** A port with the gateway and /healthz, and nothing that people look at. */
+export function createGatewayServer(options: PortOptions): WebServer {
+  const app = createPort(options);
+  app.setNotFoundHandler((_request, reply) =>
+    reply
+      .code(404)
+      .send({ hint: "Here are /edge, /evidence and /instruments for edges, and /healthz." }),
+  );
+  return { listen: (port, bind) => listen(app, port, bind), close: () => app.close() };
+}
+
+/** A port with the page and all that stands behind it; with the gateway too when it is given one. */
 export function createWebServer(options: WebOptions): WebServer {
-  const { clock, emit } = options;
+  const { clock, picture, trades, liveReadersMax: readersMax } = options;
+  const app = createPort(options);
+  addCompression(app);
+  const live = createLiveStream({ clock, readersMax, picture, trades });
+  addRoutes(app, live, options);
+  const api = addApi(app, options.api, HEADERS);
+  if (options.sentinel) addSentinel(app, options.sentinel);
+  addPage(app, options.pageFolder);
+  return {
+    listen: (port, bind) => listen(app, port, bind),
+    async close() {
+      live.stop();
+      api.stop();
+      await app.close();
+    },
+  };
+}
+
+/** What all ports have in common: limits, headers, /healthz, and no patience with noise. */
+function createPort(options: PortOptions): FastifyInstance {
+  const { version, clock, emit, reasons, served, onUpgrade, evidence, instruments } = options;
   const app = fastify({
     forceCloseConnections: true,
     requestTimeout: 10_000,
@@ -64,59 +120,98 @@ export function createWebServer(options: WebOptions): WebServer {
   });
   app.server.maxConnections = 512;
   app.server.headersTimeout = 10_000;
-  app.server.on("upgrade", options.onUpgrade);
-  app.addHook("onSend", async (_request, reply) => void reply.headers(HEADERS));
+  if (onUpgrade) app.server.on("upgrade", onUpgrade);
+  if (evidence) addEvidence(app, evidence);
+  if (instruments) {
+    app.get(INSTRUMENTS_PATH, async (request, reply) => {
+      const { status, body } = await instruments.answer(edgeOf(request), request.raw);
+      return reply.code(status).send(body);
+    });
+  }
+  if (served) {
+    app.server.on("connection", (socket) => served.watch(socket));
+    app.server.on("request", () => served.requests++);
+  }
+  app.addHook("onSend", async (_request, reply) => {
+    const kept = reply.getHeader("cache-control");
+    void reply.headers(kept === undefined ? HEADERS : { ...HEADERS, "cache-control": kept });
+  });
+  app.get("/healthz", async (_request, reply) => {
+    const why = await reasons();
+    const ok = why.length === 0;
+    return reply.code(ok ? 200 : 503).send({ ok, reasons: why, version, nowMs: clock.nowMs() });
+  });
+  return app;
+}
 
-  const live = new LiveStream({
-    clock,
-    periodMs: 500,
-    readersMax: options.liveReadersMax,
-    unsentBytesMax: 256 * 1024,
-    async frame(since) {
-      const picture = await options.picture();
-      const { version, trades } = options.trades(since);
-      return { version, json: JSON.stringify({ ...picture, trades }) };
+/** Who asks, by its own word. */
+function edgeOf({ query }: FastifyRequest): string {
+  const { edge } = query as { edge?: unknown };
+  return typeof edge === "string" ? edge : "";
+}
+
+/** The token is looked at before the body is read. */
+function addEvidence(app: FastifyInstance, door: EvidenceDoor): void {
+  app.post(EVIDENCE_PATH, {
+    onRequest: (request, reply, next) => {
+      void door.admit(edgeOf(request), request.raw).then((refusal) => {
+        if (refusal) void reply.code(refusal.status).send(refusal.body);
+        else next();
+      });
+    },
+    errorHandler: (error, request, reply) => {
+      const { status, body } = door.invalid(edgeOf(request), codeOf(error));
+      void reply.code(status).send(body);
+    },
+    handler: async (request, reply) => {
+      const { status, body } = await door.take(edgeOf(request), request.body);
+      return reply.code(status).send(body);
     },
   });
-  addRoutes(app, live, options);
-  for (const { path, file, type } of PAGE_FILES) {
-    const body = readFileSync(new URL(`./page/${file}`, import.meta.url));
-    app.get(path, (_request, reply) => reply.type(type).send(body));
-  }
-  return {
-    listen: (port, bind) => listen(app, port, bind),
-    async close() {
-      live.stop();
-      await app.close();
+}
+
+/** As addEvidence, for the one that has a token of its own. */
+function addSentinel(app: FastifyInstance, door: SentinelDoor): void {
+  app.post(SENTINEL_PATH, {
+    onRequest: (request, reply, next) => {
+      const refusal = door.admit(request.headers.authorization, request.ip);
+      if (refusal) void reply.code(refusal.status).send(refusal.body);
+      else next();
     },
-  };
+    errorHandler: (error, _request, reply) => {
+      const { status, body } = door.invalid(codeOf(error));
+      void reply.code(status).send(body);
+    },
+    handler: async (request, reply) => {
+      const { status, body } = await door.take(request.body);
+      return reply.code(status).send(body);
+    },
+  });
 }
 
 function addRoutes(app: FastifyInstance, live: LiveStream, options: WebOptions): void {
-  app.get("/healthz", async (_request, reply) => {
-    const reasons = await options.reasons();
-    return reply.code(reasons.length === 0 ? 200 : 503).send({ ok: reasons.length === 0, reasons });
-  });
   app.get("/status", async () => {
     const picture = await options.picture();
     return { ...picture, trades: options.trades(0).trades };
   });
+  app.get(WATCH_PATH, () => options.watch());
   app.get("/metrics", async (_request, reply) => {
     const { type, text } = await options.metrics();
     return reply.type(type).send(text);
   });
-  app.get("/live", (_request, reply) => {
+  app.get("/live", (request, reply) => {
     if (live.isFull()) {
-      return reply
-        .code(503)
-        .send({ code: "GATEWAY_FULL", hint: "Too many pages are open; close one." });
+      const { hint } = ERRORS.GATEWAY_FULL;
+      return reply.code(503).send({ code: "GATEWAY_FULL", hint, problems: TOO_MANY });
     }
     reply.hijack();
-    live.add(reply.raw);
+    live.add(newReader(), request.raw, reply.raw, HEADERS);
     return reply;
   });
   app.setNotFoundHandler((_request, reply) =>
-    reply.code(404).send({ hint: "Here are /, /status, /live, /healthz and /metrics." }),
+    reply.code(404).send({
+      hint: "Here are /, /status, /live, /api (docs/api.md), /healthz and /metrics.",
+    }),
   );
 }
 
@@ -124,19 +219,7 @@ async function listen(app: FastifyInstance, port: number, bind: string): Promise
   try {
     await app.listen({ port, host: bind });
   } catch (error) {
-    const code = codeOf(error);
-    if (code === "EADDRINUSE")
-      throw new TickhubError("GATEWAY_PORT_TAKEN", { bind, port }, { cause: error });
-    if (code === "EADDRNOTAVAIL") {
-      const reason = "not an address of this machine";
-      throw new TickhubError(
-        "CONFIG_INVALID",
-        { name: "TICKHUB_BIND", value: bind, reason },
-        { cause: error },
-      );
-    }
-    throw error;
+    throw refusalOf(error as Error, { port, bind, name: "TICKHUB_BIND" });
   }
-  const { port: bound } = app.server.address() as AddressInfo;
-  return `http://${isIPv6(bind) ? `[${bind}]` : bind}:${bound}`;
+  return urlOf(app.server.address() as AddressInfo, bind);
 }

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
 import { constants, crc32, zstdCompressSync, zstdDecompressSync } from "node:zlib";
-import { type BatchHead, type BatchHeader, WIRE_VERSION } from "../batch.ts";
+import { type BatchHead, type BatchHeader, WIRE_VERSION, WIRE_VERSIONS } from "../batch.ts";
 import { TickhubError } from "../errors.ts";
 import { originOf, ORIGINS } from "../origin.ts";
 import { tableOf, TABLES } from "../table.ts";
@@ -94,7 +94,9 @@ export function readHeader(bytes: Uint8Array): BatchHeader {
     throw corrupt("not a batch");
   }
   const wire = from[AT.wire]!;
-  if (wire !== WIRE_VERSION) throw new TickhubError("BATCH_VERSION", { wire, known: WIRE_VERSION });
+  if (!WIRE_VERSIONS.includes(wire)) {
+    throw new TickhubError("BATCH_VERSION", { wire, known: WIRE_VERSIONS.join(" ") });
+  }
   const payloadAt = AT.account + from[AT.accountBytes]!;
   if (from.length !== payloadAt + from.readUInt32LE(AT.payloadBytes)) throw corrupt("length");
   const crc = from.readUInt32LE(AT.crc);

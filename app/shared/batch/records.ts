@@ -3,17 +3,29 @@ import type {
   Batch,
   BookColumns,
   FrameColumns,
+  LogColumns,
+  NewsColumns,
   QuarantineColumns,
   RawFrame,
   StampedColumns,
   StatusColumns,
   TradeColumns,
 } from "../batch.ts";
-import type { Book, Reject, RejectCode, Side, Status, Tick, Trade } from "../tick.ts";
+import type {
+  Book,
+  LogRecord,
+  NewsItem,
+  Reject,
+  RejectCode,
+  Side,
+  Status,
+  Tick,
+  Trade,
+} from "../tick.ts";
 import { CELLS } from "./levels.ts";
 
 /** The batch as records again, equal to what was encoded. A tombstone has none. */
-export function ticksOf(batch: Batch): (Tick | Reject | RawFrame)[] {
+export function ticksOf(batch: Batch): (Tick | Reject | NewsItem | LogRecord | RawFrame)[] {
   switch (batch.kind) {
     case "trade":
       return each(batch.columns, tradeAt);
@@ -23,6 +35,10 @@ export function ticksOf(batch: Batch): (Tick | Reject | RawFrame)[] {
       return each(batch.columns, statusAt);
     case "quarantine":
       return each(batch.columns, rejectAt);
+    case "news":
+      return each(batch.columns, newsAt);
+    case "log":
+      return each(batch.columns, logAt);
     case "frame":
       return each(batch.columns, frameAt);
     case "tombstone":
@@ -96,6 +112,33 @@ function rejectAt(columns: QuarantineColumns, i: number): Reject {
     code: columns.codes[columns.code[i]!]! as RejectCode,
     reason: columns.reasons[columns.reason[i]!]!,
     bytes: columns.bytes[i]!,
+    edgeRecvMs: columns.edgeRecvMs[i]!,
+    capture: columns.capture[i]!,
+  };
+}
+
+function newsAt(columns: NewsColumns, i: number): NewsItem {
+  return {
+    kind: "news",
+    digest: columns.digest[i]!,
+    feed: columns.feeds[columns.feed[i]!]!,
+    publishedMs: columns.publishedMs[i]!,
+    title: columns.titles[columns.title[i]!]!,
+    url: columns.urls[columns.url[i]!]!,
+    summary: columns.summaries[columns.summary[i]!]!,
+    symbols: columns.symbols[i]!,
+    edgeRecvMs: columns.edgeRecvMs[i]!,
+    capture: columns.capture[i]!,
+  };
+}
+
+function logAt(columns: LogColumns, i: number): LogRecord {
+  return {
+    kind: "log",
+    atMs: columns.atMs[i]!,
+    level: columns.level[i]!,
+    event: columns.events[columns.event[i]!]!,
+    fields: columns.fields[columns.field[i]!]!,
     edgeRecvMs: columns.edgeRecvMs[i]!,
     capture: columns.capture[i]!,
   };

@@ -3,13 +3,16 @@
 import type {
   BookColumns,
   FrameColumns,
+  LogColumns,
+  NewsColumns,
   QuarantineColumns,
   RawFrame,
   StampedColumns,
   StatusColumns,
   TradeColumns,
 } from "../batch.ts";
-import { BOOK_DEPTH, type Book, type Reject, type Status, type Tick, type Trade } from "../tick.ts";
+import { BOOK_DEPTH, NEWS_SYMBOLS_MAX } from "../tick.ts";
+import type { Book, LogRecord, NewsItem, Reject, Status, Tick, Trade } from "../tick.ts";
 import { type ByteReader, type ByteWriter, corrupt } from "./bytes.ts";
 import { CELLS, readLevels, writeLevels } from "./levels.ts";
 import { isConstant, readNumbers, type Series, writeNumbers } from "./numbers.ts";
@@ -142,6 +145,85 @@ export function readQuarantine(from: ByteReader, rows: number): QuarantineColumn
   const { of: reason, texts: reasons } = readTexts(from, rows);
   const bytes = readBlobs(from, rows);
   return { rows, code, codes, reason, reasons, bytes, edgeRecvMs, capture };
+}
+
+export function writeNews(out: ByteWriter, rows: readonly NewsItem[]): void {
+  const inOrder = only(rows.length);
+  const { numbers, texts } = columnWriters(out, rows);
+  numbers((row) => row.edgeRecvMs, inOrder);
+  numbers((row) => row.capture, inOrder);
+  numbers((row) => row.publishedMs, inOrder);
+  writeBlobs(
+    out,
+    rows.map((row) => row.digest),
+  );
+  texts((row) => row.feed);
+  texts((row) => row.title);
+  texts((row) => row.url);
+  texts((row) => row.summary);
+  numbers((row) => row.symbols.length, null);
+  const symbols = rows.flatMap((row) => row.symbols);
+  if (symbols.length > 0) writeTexts(out, symbols);
+}
+
+export function readNews(from: ByteReader, rows: number): NewsColumns {
+  const inOrder = only(rows);
+  const edgeRecvMs = readNumbers(from, rows, inOrder);
+  const capture = readNumbers(from, rows, inOrder);
+  const publishedMs = readNumbers(from, rows, inOrder);
+  const digest = readBlobs(from, rows);
+  const { of: feed, texts: feeds } = readTexts(from, rows);
+  const { of: title, texts: titles } = readTexts(from, rows);
+  const { of: url, texts: urls } = readTexts(from, rows);
+  const { of: summary, texts: summaries } = readTexts(from, rows);
+  const symbols = readLists(from, readNumbers(from, rows, null));
+  const texts = { feed, feeds, title, titles, url, urls, summary, summaries };
+  return { rows, edgeRecvMs, capture, publishedMs, digest, ...texts, symbols };
+}
+
+/** Lists of texts of which `lengths` tells how long each is. */
+function readLists(from: ByteReader, lengths: Float64Array): string[][] {
+  let total = 0;
+  for (const length of lengths) {
+    if (!(Number.isInteger(length) && length >= 0 && length <= NEWS_SYMBOLS_MAX))
+      throw corrupt("length of a list");
+    total += length;
+  }
+  if (total === 0) return Array.from(lengths, () => []);
+  const { of, texts } = readTexts(from, total);
+  let next = 0;
+  return Array.from(lengths, (length) => {
+    const items = Array.from(of.subarray(next, next + length), (index) => texts[index]!);
+    next += length;
+    return items;
+  });
+}
+
+export function writeLogs(out: ByteWriter, rows: readonly LogRecord[]): void {
+  const inOrder = only(rows.length);
+  const { numbers, texts } = columnWriters(out, rows);
+  numbers((row) => row.edgeRecvMs, inOrder);
+  numbers((row) => row.capture, inOrder);
+  writeOver(
+    out,
+    column(rows, (row) => row.atMs),
+    column(rows, (row) => row.edgeRecvMs),
+    inOrder,
+  );
+  numbers((row) => row.level, null);
+  texts((row) => row.event);
+  texts((row) => row.fields);
+}
+
+export function readLogs(from: ByteReader, rows: number): LogColumns {
+  const inOrder = only(rows);
+  const edgeRecvMs = readNumbers(from, rows, inOrder);
+  const capture = readNumbers(from, rows, inOrder);
+  const atMs = readOver(from, edgeRecvMs, inOrder);
+  const level = int8s(readNumbers(from, rows, null));
+  const { of: event, texts: events } = readTexts(from, rows);
+  const { of: field, texts: fields } = readTexts(from, rows);
+  return { rows, edgeRecvMs, capture, atMs, level, event, events, field, fields };
 }
 
 export function writeFrames(out: ByteWriter, rows: readonly RawFrame[]): void {

@@ -131,11 +131,17 @@ const LEVEL_NAMES = Array.from({ length: 10 }, (_, i) => {
   return { ask: `ASKP${n}`, bid: `BIDP${n}`, askSize: `ASKP_RSQN${n}`, bidSize: `BIDP_RSQN${n}` };
 });
 
+/** Whole from the start: keys that are added one by one would make each book a hash table. */
+const NO_LEVELS = JSON.parse(
+  JSON.stringify(Object.fromEntries(LEVEL_NAMES.flatMap(Object.values).map((key) => [key, 0]))),
+) as Record<string, number>;
+
 function bookFields(book: MarketBook): KisFields {
   const { basePrice, code } = book.instrument;
   const { expectedPrice } = book;
   const mid = ((book.asks[0]!.price + book.bids[0]!.price) / 2).toString();
   const fields: Record<string, string | number> = {
+    ...NO_LEVELS,
     MKSC_SHRN_ISCD: code,
     BSOP_HOUR: kst(book.marketMs).time,
     HOUR_CLS_CODE: book.phase,

@@ -1,6 +1,7 @@
 // KIS as a feed meets it: one HTTP and websocket door, the single socket of an account, registrations
 // with their acks and codes, heartbeats and data (kis.md §2, §3). Codes are the broker's own.
 import { randomBytes } from "node:crypto";
+import type { Socket } from "node:net";
 import type { WebSocket } from "ws";
 import type { Accounts, Broker, BrokerContext } from "../broker.ts";
 import { isObject, readMessage, resend, strike } from "../broker.ts";
@@ -39,7 +40,7 @@ export async function openKis(context: BrokerContext, accounts: Accounts): Promi
     socketsMax: context.options.socketsMax,
     serve: (server) => serveKisRest(server, context, keys, faults),
     // Every path is reported to work (kis.md §1.1).
-    accept: (socket) => floor.accept(socket),
+    accept: (socket, raw) => floor.accept(socket, raw),
   });
   return broker(door, floor);
 }
@@ -49,6 +50,7 @@ function broker(door: Door, floor: KisFloor): Broker {
     port: door.port,
     publish: (event) => floor.publish(event),
     resend: (frame) => floor.resend(frame),
+    hold: () => floor.hold(),
     flush: () => floor.flush(),
     hasRegistered: (instruments) => instruments.every((one) => floor.hasTrades(one)),
     has: (tr, key) => floor.has(tr, key),
@@ -65,6 +67,8 @@ class KisFloor {
   readonly #keys: KisKeys;
   readonly #faults: Faults;
   readonly #sessions = new Set<KisSession>();
+  /** Who has registered something of a key: a few sockets share the market. */
+  readonly #sessionsBy = new Map<string, Set<KisSession>>();
   readonly #slots = new Map<string, Slot>();
   #lockedUntilMs = -Infinity;
   #cap: number;
@@ -77,9 +81,9 @@ class KisFloor {
     this.#cap = context.options.kisCap;
   }
 
-  accept(socket: WebSocket): void {
+  accept(socket: WebSocket, raw: Socket): void {
     const { clock, options } = this.#context;
-    const wire = new Wire(socket, clock, options.bufferedBytesMax);
+    const wire = new Wire(socket, raw, clock, options.bufferedBytesMax);
     const session = new KisSession(wire, this.#context, this.#faults);
     this.#sessions.add(session);
     socket.on("message", (data) => {
@@ -93,14 +97,17 @@ class KisFloor {
     socket.on("close", (code) => {
       session.end();
       this.#sessions.delete(session);
+      for (const sessions of this.#sessionsBy.values()) sessions.delete(session);
       this.#release(session, code !== 1006);
     });
   }
 
   publish(event: MarketEvent): void {
     for (const { tr, key, kind, record } of targetsOf(event, this.#context.instruments)) {
+      const sessions = this.#sessionsBy.get(key);
+      if (!sessions) continue;
       let rendered: string | undefined;
-      for (const session of this.#sessions) {
+      for (const session of sessions) {
         if (session.has(tr, key)) session.queue(tr, key, kind, (rendered ??= record()));
       }
     }
@@ -110,8 +117,15 @@ class KisFloor {
     resend(frame, this.#sessions);
   }
 
+  hold(): void {
+    for (const session of this.#sessions) session.wire.hold();
+  }
+
   flush(): void {
-    for (const session of this.#sessions) session.flush();
+    for (const session of this.#sessions) {
+      session.flush();
+      session.wire.flush();
+    }
   }
 
   hasTrades({ market, code }: Instrument): boolean {
@@ -199,6 +213,8 @@ class KisFloor {
       return refuse(session, tr, key, "OPSP0008", "MAX SUBSCRIBE OVER");
     }
     session.add(tr, key);
+    const sessions = this.#sessionsBy.get(key) ?? new Set();
+    this.#sessionsBy.set(key, sessions.add(session));
     const output = { iv: randomBytes(8).toString("hex"), key: randomBytes(16).toString("hex") };
     answer(session, tr, key, { rt_cd: "0", msg_cd: "OPSP0000", msg1: "SUBSCRIBE SUCCESS", output });
   }

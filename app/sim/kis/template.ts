@@ -39,8 +39,14 @@ export function render(template: KisTemplate, changes: KisFields): string {
 }
 
 /** One record in today's layout: `fields`, and the layout's own values where there are none. */
-export function renderRecord(layout: KisLayout, fields: KisFields): string {
-  return layout.names.map((name) => fields[name] ?? layout.defaults[name] ?? "").join("^");
+export function renderRecord({ names, defaults }: KisLayout, fields: KisFields): string {
+  let text = "";
+  for (let i = 0; i < names.length; i++) {
+    const name = names[i]!;
+    const value = fields[name] ?? defaults[name] ?? "";
+    text += i === 0 ? String(value) : `^${value}`;
+  }
+  return text;
 }
 
 /** A frame of whole records, joined as the wire joins them: without a separator of their own. */

@@ -23,8 +23,19 @@ export interface KiwoomTarget {
   row: () => string;
 }
 
-/** Values by FID; `item` is added when rendered. */
+/**
+ * Values by FID with an f in front; `item` is added when rendered. Bare numbers as keys, or keys that are
+ * added one by one, would make each of these objects a hash table, at twice the cost of a whole frame.
+ */
 type Fields = Record<string, string | number>;
+
+const LEVELS = Array.from({ length: 10 }, (_, i) => {
+  return { ask: `f${41 + i}`, bid: `f${51 + i}`, askSize: `f${61 + i}`, bidSize: `f${71 + i}` };
+});
+/** What JSON makes is a plain object, whatever it was made of. */
+const NO_LEVELS = JSON.parse(
+  JSON.stringify(Object.fromEntries(LEVELS.flatMap(Object.values).map((key) => [key, 0]))),
+) as Fields;
 
 const SUFFIXES = ["", "_NX", "_AL"];
 
@@ -95,7 +106,13 @@ function renderFields(type: string, item: string, fields: Fields): string {
   let row = rows.get(type);
   if (!row) {
     const [full] = readTemplate(defaultFrame(kiwoomLayout(type)!)).rows;
-    row = narrow(full!, new Set(Object.keys(fields)));
+    const filled = Object.keys(fields).map((key) => key.replace(/^f(?=\d)/, ""));
+    const narrowed = narrow(full!, new Set(filled));
+    const slots = narrowed.slots.map(({ key, value }) => ({
+      key: /^\d/.test(key) ? `f${key}` : key,
+      value,
+    }));
+    row = { ...narrowed, slots };
     rows.set(type, row);
   }
   return renderRow(row, fields);
@@ -107,25 +124,25 @@ function tradeFields(trade: MarketTrade, item: string): Fields {
   const thousands = Math.floor((trade.price * size) / 1000);
   return {
     ...priceFields(trade),
-    20: kst(trade.marketMs).time,
-    15: bySide(side, size),
-    228: percent(buyVolume, sellVolume),
-    1890: kst(trade.openMs).time,
-    1891: kst(trade.highMs).time,
-    1892: kst(trade.lowMs).time,
-    1030: sellVolume,
-    1031: buyVolume,
-    1032: (share < 50 ? "-" : "+") + share.toFixed(2),
-    1071: trade.sellCount,
-    1072: trade.buyCount,
-    1313: bySide(side, thousands),
-    1315: side === -1 ? `-${size}` : " 0",
-    1316: side === 1 ? `+${size}` : " 0",
-    1314: bySide(side, side === 0 ? 0 : size),
-    1497: Math.floor(trade.price * 0.4),
-    1498: Math.floor(trade.price * 0.32),
-    620: Math.round(trade.cumValue / trade.cumVolume),
-    9081: item === `${instrument.code}_NX` ? "NXT" : "KRX",
+    f20: kst(trade.marketMs).time,
+    f15: bySide(side, size),
+    f228: percent(buyVolume, sellVolume),
+    f1890: kst(trade.openMs).time,
+    f1891: kst(trade.highMs).time,
+    f1892: kst(trade.lowMs).time,
+    f1030: sellVolume,
+    f1031: buyVolume,
+    f1032: (share < 50 ? "-" : "+") + share.toFixed(2),
+    f1071: trade.sellCount,
+    f1072: trade.buyCount,
+    f1313: bySide(side, thousands),
+    f1315: side === -1 ? `-${size}` : " 0",
+    f1316: side === 1 ? `+${size}` : " 0",
+    f1314: bySide(side, side === 0 ? 0 : size),
+    f1497: Math.floor(trade.price * 0.4),
+    f1498: Math.floor(trade.price * 0.32),
+    f620: Math.round(trade.cumValue / trade.cumVolume),
+    f9081: item === `${instrument.code}_NX` ? "NXT" : "KRX",
   };
 }
 
@@ -135,20 +152,20 @@ function priceFields(trade: MarketTrade): Fields {
   const { basePrice } = instrument;
   const towards = (value: number) => directed(value, basePrice);
   return {
-    10: towards(price),
-    11: plus(price - basePrice),
-    12: plus(percent(price - basePrice, basePrice)),
-    27: towards(trade.ask),
-    28: towards(trade.bid),
-    13: cumVolume,
-    14: Math.floor(cumValue / 1_000_000),
-    16: towards(trade.open),
-    17: towards(trade.high),
-    18: towards(trade.low),
-    25: change(price, basePrice),
-    26: plus(cumVolume),
-    29: plus(cumValue),
-    30: "+100.00",
+    f10: towards(price),
+    f11: plus(price - basePrice),
+    f12: plus(percent(price - basePrice, basePrice)),
+    f27: towards(trade.ask),
+    f28: towards(trade.bid),
+    f13: cumVolume,
+    f14: Math.floor(cumValue / 1_000_000),
+    f16: towards(trade.open),
+    f17: towards(trade.high),
+    f18: towards(trade.low),
+    f25: change(price, basePrice),
+    f26: plus(cumVolume),
+    f29: plus(cumValue),
+    f30: "+100.00",
   };
 }
 
@@ -157,45 +174,47 @@ function bookFields(book: MarketBook): Fields {
   const { expectedPrice, askTotal, bidTotal } = book;
   const isAuction = expectedPrice > 0;
   const fields: Fields = {
-    21: kst(book.marketMs).time,
-    121: askTotal,
-    125: bidTotal,
-    23: isAuction ? directed(expectedPrice, basePrice) : "0",
-    24: book.expectedSize,
-    128: plus(bidTotal - askTotal),
-    129: percent(bidTotal, askTotal),
-    138: plus(askTotal - bidTotal),
-    139: percent(askTotal, bidTotal),
-    200: isAuction ? plus(expectedPrice - basePrice) : "0",
-    201: isAuction ? plus(percent(expectedPrice - basePrice, basePrice)) : "0.00",
-    238: isAuction ? change(expectedPrice, basePrice) : "3",
-    291: isAuction ? directed(expectedPrice, basePrice) : "0",
-    292: book.expectedSize,
-    13: book.cumVolume,
+    ...NO_LEVELS,
+    f21: kst(book.marketMs).time,
+    f121: askTotal,
+    f125: bidTotal,
+    f23: isAuction ? directed(expectedPrice, basePrice) : "0",
+    f24: book.expectedSize,
+    f128: plus(bidTotal - askTotal),
+    f129: percent(bidTotal, askTotal),
+    f138: plus(askTotal - bidTotal),
+    f139: percent(askTotal, bidTotal),
+    f200: isAuction ? plus(expectedPrice - basePrice) : "0",
+    f201: isAuction ? plus(percent(expectedPrice - basePrice, basePrice)) : "0.00",
+    f238: isAuction ? change(expectedPrice, basePrice) : "3",
+    f291: isAuction ? directed(expectedPrice, basePrice) : "0",
+    f292: book.expectedSize,
+    f13: book.cumVolume,
   };
   addLevels(fields, book, (price) => (price === 0 ? "-0" : directed(price, basePrice)));
   return fields;
 }
 
 function addLevels(fields: Fields, book: MarketBook, text: (price: number) => string): void {
-  for (let i = 0; i < 10; i++) {
-    fields[41 + i] = text(book.asks[i]!.price);
-    fields[51 + i] = text(book.bids[i]!.price);
-    fields[61 + i] = book.asks[i]!.size;
-    fields[71 + i] = book.bids[i]!.size;
+  for (const [i, level] of LEVELS.entries()) {
+    const [ask, bid] = [book.asks[i]!, book.bids[i]!];
+    fields[level.ask] = text(ask.price);
+    fields[level.bid] = text(bid.price);
+    fields[level.askSize] = ask.size;
+    fields[level.bidSize] = bid.size;
   }
 }
 
 function expectedFields(status: MarketStatus & { what: "expected" }): Fields {
   const { basePrice } = status.instrument;
   return {
-    20: kst(status.marketMs).time,
-    10: directed(status.price, basePrice),
-    11: plus(status.price - basePrice),
-    12: plus(percent(status.price - basePrice, basePrice)),
-    15: status.size,
-    13: status.cumVolume,
-    25: change(status.price, basePrice),
+    f20: kst(status.marketMs).time,
+    f10: directed(status.price, basePrice),
+    f11: plus(status.price - basePrice),
+    f12: plus(percent(status.price - basePrice, basePrice)),
+    f15: status.size,
+    f13: status.cumVolume,
+    f25: change(status.price, basePrice),
   };
 }
 
@@ -204,23 +223,23 @@ const SESSION_CODES = { opening: "0", open: "3", closing: "2", closed: "4" } as 
 
 function sessionFields(status: MarketStatus & { what: "session" }): Fields {
   return {
-    215: SESSION_CODES[status.session],
-    20: kst(status.marketMs).time,
-    214: String(Math.floor(status.leftS)).padStart(6, "0"),
+    f215: SESSION_CODES[status.session],
+    f20: kst(status.marketMs).time,
+    f214: String(Math.floor(status.leftS)).padStart(6, "0"),
   };
 }
 
 function viFields(status: MarketStatus & { what: "vi" }): Fields {
   return {
-    9001: status.instrument.code,
-    302: status.instrument.name,
-    13: status.cumVolume,
-    14: Math.floor(status.cumValue / 1_000_000),
-    9068: status.on ? "1" : "2",
-    1221: status.price,
-    1223: kst(status.onMs).time,
-    1224: status.on ? "000000" : kst(status.marketMs).time,
-    1236: status.viPrice,
+    f9001: status.instrument.code,
+    f302: status.instrument.name,
+    f13: status.cumVolume,
+    f14: Math.floor(status.cumValue / 1_000_000),
+    f9068: status.on ? "1" : "2",
+    f1221: status.price,
+    f1223: kst(status.onMs).time,
+    f1224: status.on ? "000000" : kst(status.marketMs).time,
+    f1236: status.viPrice,
   };
 }
 
@@ -230,30 +249,31 @@ function usTradeFields(trade: MarketTrade): Fields {
   const towards = (value: number) => directed(value, basePrice, 4);
   const stamp = newYork(trade.marketMs);
   return {
-    10: towards(price),
-    11: plus((price - basePrice).toFixed(4)),
-    12: plus(percent(price - basePrice, basePrice)),
-    13: trade.cumVolume,
-    14: (trade.cumValue / 1000).toFixed(6),
-    15: bySide(trade.side, trade.size),
-    16: towards(trade.open),
-    17: towards(trade.high),
-    18: towards(trade.low),
-    20: stamp.time,
-    22: stamp.date,
-    25: change(price, basePrice),
-    27: towards(trade.ask),
-    28: towards(trade.bid),
-    228: percent(trade.buyVolume, trade.sellVolume),
-    51020: stamp.time,
+    f10: towards(price),
+    f11: plus((price - basePrice).toFixed(4)),
+    f12: plus(percent(price - basePrice, basePrice)),
+    f13: trade.cumVolume,
+    f14: (trade.cumValue / 1000).toFixed(6),
+    f15: bySide(trade.side, trade.size),
+    f16: towards(trade.open),
+    f17: towards(trade.high),
+    f18: towards(trade.low),
+    f20: stamp.time,
+    f22: stamp.date,
+    f25: change(price, basePrice),
+    f27: towards(trade.ask),
+    f28: towards(trade.bid),
+    f228: percent(trade.buyVolume, trade.sellVolume),
+    f51020: stamp.time,
   };
 }
 
 function usBookFields(book: MarketBook): Fields {
   const fields: Fields = {
-    21: newYork(book.marketMs).time,
-    121: book.askTotal,
-    125: book.bidTotal,
+    ...NO_LEVELS,
+    f21: newYork(book.marketMs).time,
+    f121: book.askTotal,
+    f125: book.bidTotal,
   };
   addLevels(fields, book, (price) => directed(price, book.instrument.basePrice, 4));
   return fields;

@@ -1,5 +1,6 @@
 // Kiwoom as a feed meets it: one HTTP and websocket door, LOGIN before all else, the newest session of an
 // app key wins, registrations with their codes, heartbeats and data (kiwoom.md §2).
+import type { Socket } from "node:net";
 import type { WebSocket } from "ws";
 import type { Accounts, Broker, BrokerContext } from "../broker.ts";
 import { isObject, readMessage, resend, strike } from "../broker.ts";
@@ -34,9 +35,9 @@ export async function openKiwoom(context: BrokerContext, accounts: Accounts): Pr
     port: context.options.kiwoomPort,
     socketsMax: context.options.socketsMax,
     serve: (server) => serveKiwoomRest(server, context, keys, faults),
-    accept: (socket, path) => {
-      if (path === KIWOOM_PATH) floor.accept(socket, "KRX");
-      else if (path === KIWOOM_US_PATH) floor.accept(socket, "US");
+    accept: (socket, raw, path) => {
+      if (path === KIWOOM_PATH) floor.accept(socket, raw, "KRX");
+      else if (path === KIWOOM_US_PATH) floor.accept(socket, raw, "US");
       else socket.terminate();
     },
   });
@@ -44,6 +45,7 @@ export async function openKiwoom(context: BrokerContext, accounts: Accounts): Pr
     port: door.port,
     publish: (event) => floor.publish(event),
     resend: (frame) => floor.resend(frame),
+    hold: () => floor.hold(),
     flush: () => floor.flush(),
     hasRegistered: (instruments) => instruments.every((one) => floor.hasTrades(one)),
     has: (type, item) => floor.has(type, item),
@@ -72,9 +74,9 @@ class KiwoomFloor {
     this.#cap = context.options.kiwoomCap;
   }
 
-  accept(socket: WebSocket, market: Instrument["market"]): void {
+  accept(socket: WebSocket, raw: Socket, market: Instrument["market"]): void {
     const { clock, options } = this.#context;
-    const wire = new Wire(socket, clock, options.bufferedBytesMax);
+    const wire = new Wire(socket, raw, clock, options.bufferedBytesMax);
     const session = new KiwoomSession(wire, market, this.#context, this.#faults);
     this.#sessions.add(session);
     socket.on("message", (data) => this.#request(session, readMessage(data) ?? {}));
@@ -99,8 +101,15 @@ class KiwoomFloor {
     resend(frame, this.#sessions);
   }
 
+  hold(): void {
+    for (const session of this.#sessions) session.wire.hold();
+  }
+
   flush(): void {
-    for (const session of this.#sessions) session.flush();
+    for (const session of this.#sessions) {
+      session.flush();
+      session.wire.flush();
+    }
   }
 
   hasTrades({ market, code }: Instrument): boolean {

@@ -38,8 +38,6 @@ const SCHEDULE = {
 };
 const OPENING_SPREAD_MS = 5;
 const PRINTS_PER_BURST_MAX = 4;
-/** The walk turns back before the daily limit of 30 %. */
-const WANDER_MAX = 0.15;
 
 /** A random market on the wall clock. */
 export function generateMarket(options: GeneratorOptions): Market {
@@ -170,13 +168,7 @@ function burst(
   meanSize: number,
   random: Random,
 ): MarketTrade[] {
-  const { basePrice } = security.instrument;
-  if (random() < 0.3) {
-    const wander = (security.bid - basePrice) / basePrice / WANDER_MAX;
-    security.move(random() * 2 - 1 > wander ? 1 : -1);
-  }
-  const side = random() < 0.5 ? 1 : -1;
-  const price = side === 1 ? security.ask : security.bid;
+  const { side, price } = security.takeQuote(random);
   const count = 1 + Math.floor(random() ** 3 * PRINTS_PER_BURST_MAX);
   const prints: MarketTrade[] = [];
   for (let i = 0; i < count; i++) {

@@ -39,10 +39,18 @@ export function krxInstruments(count: number): Instrument[] {
   });
 }
 
-export function usInstruments(): Instrument[] {
-  return US.map(([code, name, basePrice]) => {
+/** The first `count` US instruments; beyond the known ones made-up codes ZZAAA, ZZAAB, … */
+export function usInstruments(count = US.length): Instrument[] {
+  return Array.from({ length: count }, (_, i) => {
+    const [code, name, basePrice] = US[i] ?? [`ZZ${letters(i)}`, `모의 US ${i}`, 100];
     return { code, name, market: "US", grid: "usd", basePrice };
   });
+}
+
+/** 0 is AAA, 27 is ABB. */
+function letters(number: number): string {
+  const digits = [Math.floor(number / 676), Math.floor(number / 26) % 26, number % 26];
+  return digits.map((digit) => String.fromCharCode(65 + digit)).join("");
 }
 
 /** A KRX code's name where we know it; a tape brings its own codes. */

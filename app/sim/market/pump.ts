@@ -1,5 +1,6 @@
 // Lets the market happen in time: takes events from a market when they are due and hands them to the
 // brokers. Three paces: the wall clock's, a tape's times a factor, or as fast as the sockets drain.
+import { createHistogram } from "node:perf_hooks";
 import type { Clock, Timer } from "../../shared/clock.ts";
 import type { Market, MarketEvent, RecordedFrame } from "./event.ts";
 
@@ -10,7 +11,16 @@ const BEAT_MS = 10;
 /** At full speed the loop only has to let sockets breathe. */
 const BEAT_FULL_SPEED_MS = 1;
 /** Events per beat; what is left over is late, not lost. */
-const EVENTS_PER_BEAT_MAX = 512;
+const EVENTS_PER_BEAT_MAX = 4_096;
+/** At full speed: what sockets take before they are looked at again. */
+const EVENTS_PER_BEAT_AT_FULL_SPEED = 512;
+
+/** Wall-clock milliseconds from due to handed on, over all events so far. */
+export interface Lateness {
+  p50Ms: number;
+  p99Ms: number;
+  maxMs: number;
+}
 
 export interface PumpOptions {
   clock: Clock;
@@ -22,7 +32,9 @@ export interface PumpOptions {
   /** Have the sockets taken what they were given? */
   drained: () => boolean;
   emit: (event: Event) => void;
-  /** After each group of events. */
+  /** Before each group of events. */
+  hold: () => void;
+  /** After it. */
   flush: () => void;
 }
 
@@ -40,6 +52,8 @@ export class Pump {
   #next: Event | undefined;
   #firstMs = Number.NaN;
   #lastMs = Number.NaN;
+  /** In microseconds, from 1. */
+  readonly #lateness = createHistogram();
   #timer: Timer;
 
   constructor(options: PumpOptions) {
@@ -63,6 +77,14 @@ export class Pump {
   played(): { fromMs: number; toMs: number } | null {
     if (this.#options.market.time === "wall" || Number.isNaN(this.#firstMs)) return null;
     return { fromMs: this.#firstMs, toMs: this.#lastMs };
+  }
+
+  /** Null before the first event, and at full speed, where nothing is due. */
+  lateness(): Lateness | null {
+    const late = this.#lateness;
+    if (late.count === 0) return null;
+    const [p50Ms, p99Ms] = [late.percentile(50) / 1_000, late.percentile(99) / 1_000];
+    return { p50Ms, p99Ms, maxMs: late.max / 1_000 };
   }
 
   /** Opens the market whoever is listening. */
@@ -97,11 +119,15 @@ export class Pump {
   }
 
   #run(state: State & { name: "running" }): void {
-    const { speed, drained, flush } = this.#options;
+    const { speed, drained, hold, flush } = this.#options;
     if (speed === "max" && !drained()) return;
     const dueMs = this.#dueMs(state);
-    let left = EVENTS_PER_BEAT_MAX;
+    const isTimed = speed !== "max";
+    const pace = this.#options.market.time === "wall" || speed === "max" ? 1 : speed;
+    let left = isTimed ? EVENTS_PER_BEAT_MAX : EVENTS_PER_BEAT_AT_FULL_SPEED;
+    hold();
     while (this.#next && this.#next.marketMs <= dueMs && left > 0) {
+      if (isTimed) this.#late((this.#dueMs(state) - this.#next.marketMs) / pace);
       this.#emit(this.#next);
       this.#next = state.events.next().value ?? undefined;
       left -= 1;
@@ -116,6 +142,10 @@ export class Pump {
     if (market.time === "wall") return clock.nowMs();
     if (speed === "max") return Infinity;
     return state.startMs + (clock.monoMs() - state.startMonoMs) * speed;
+  }
+
+  #late(ms: number): void {
+    this.#lateness.record(Math.max(1, Math.round(ms * 1_000)));
   }
 
   #emit(event: Event): void {

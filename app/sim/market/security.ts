@@ -11,6 +11,8 @@ const DEPTH = 10;
 /** Levels a call auction shows (kis.md §4.3). */
 const AUCTION_DEPTH = 3;
 const LEVEL_SIZE_MAX = 30_000;
+/** The walk turns back before the daily limit of 30 %. */
+const WANDER_MAX = 0.15;
 
 /** What the day has summed up to. */
 export interface Totals {
@@ -77,6 +79,17 @@ export class Security {
     this.date = date;
     this.totals = totals;
     this.#last = undefined;
+  }
+
+  /** What an aggressive order meets: one side's best quote, after the quotes may have moved. */
+  takeQuote(random: Random): { side: 1 | -1; price: number } {
+    const { basePrice } = this.instrument;
+    if (random() < 0.3) {
+      const wander = (this.bid - basePrice) / basePrice / WANDER_MAX;
+      this.move(random() * 2 - 1 > wander ? 1 : -1);
+    }
+    const side = random() < 0.5 ? 1 : -1;
+    return { side, price: side === 1 ? this.ask : this.bid };
   }
 
   /** Both best quotes one tick up (1) or down (-1). */

@@ -6,14 +6,12 @@ import type { Imbalance } from "../../../app/edge/outbox/audit.ts";
 import { LedgerWatch } from "../../../app/edge/ledger-watch.ts";
 import { Lane } from "../../../app/edge/outbox/lane.ts";
 import { OUTBOX_DEFAULTS } from "../../../app/edge/outbox/outbox.ts";
+import { emptyBytes } from "../../../app/edge/outbox/row-bytes.ts";
 import type { Event } from "../../../app/shared/events.ts";
 import { trade } from "../../support/records.ts";
 
 function makeLane(): Lane {
-  const usage = {
-    bytes: { trade: 0, book: 0, status: 0, quarantine: 0, backfill: 0 },
-    tombstoneBytes: 0,
-  };
+  const usage = { bytes: emptyBytes(), tombstoneBytes: 0 };
   const options = {
     ...OUTBOX_DEFAULTS,
     rowsPerBatch: 4,

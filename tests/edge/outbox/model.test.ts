@@ -4,10 +4,10 @@ import { describe, expect, test } from "vitest";
 import { readHeader } from "../../../app/shared/batch.ts";
 import type { OutboxOptions, Parcel } from "../../../app/edge/outbox/outbox.ts";
 import { isBalanced } from "../../../app/shared/tick.ts";
-import { book, reject, status, trade } from "../../support/records.ts";
+import { book, logRecord, newsItem, reject, status, trade } from "../../support/records.ts";
 import { capturesOf, lossOf, makeOutbox } from "./support.ts";
 
-const TABLES = ["trade", "book", "status", "quarantine", "backfill"] as const;
+const TABLES = ["trade", "book", "status", "quarantine", "backfill", "news", "log"] as const;
 type Table = (typeof TABLES)[number];
 
 const weighted = <T>(weight: number, arbitrary: fc.Arbitrary<T>) => ({ weight, arbitrary });
@@ -67,7 +67,7 @@ class Model {
   constructor(options: Partial<OutboxOptions> & { bytesMax: number }) {
     this.#bytesMax = options.bytesMax;
     this.outbox = makeOutbox({
-      rowsPerBatch: { trade: 5, book: 5, status: 5, quarantine: 5 },
+      rowsPerBatch: { trade: 5, book: 5, status: 5, quarantine: 5, news: 5, log: 5 },
       quarantineRowsAlwaysKept: 20,
       ...options,
     }).outbox;
@@ -142,6 +142,8 @@ class Model {
       book: () => book(fields),
       status: () => status(fields),
       quarantine: () => reject(fields),
+      news: () => newsItem(fields),
+      log: () => logRecord(fields),
     }[table]();
     this.outbox.push(account, epoch, row, this.#nowMs);
   }

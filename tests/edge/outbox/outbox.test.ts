@@ -411,5 +411,5 @@ describe("how long it lasts", () => {
 });
 
 function ones() {
-  return { trade: 1, book: 1, status: 1, quarantine: 1 };
+  return { trade: 1, book: 1, status: 1, quarantine: 1, news: 1, log: 1 };
 }

@@ -8,6 +8,7 @@ import { readHeader } from "../../../app/shared/batch.ts";
 import { TickhubError } from "../../../app/shared/errors.ts";
 import type { Event } from "../../../app/shared/events.ts";
 import type { Standing } from "../../../app/shared/gateway-protocol.ts";
+import { TABLES_TAKEN } from "../../../app/shared/table.ts";
 import { isBalanced } from "../../../app/shared/tick.ts";
 import type { Verdict } from "../../../app/shared/tick.ts";
 import { FakeClock } from "../../support/fake-clock.ts";
@@ -76,6 +77,7 @@ class ModelTransport implements Transport {
       hubMs: 0,
       inFlightMax: 8,
       inFlightBytesMax: 1e6,
+      tables: TABLES_TAKEN,
     };
   }
   ask(): Promise<Standing> {

@@ -4,7 +4,7 @@ import { randomUUID } from "node:crypto";
 import type { Child } from "../../../app/cli/child.ts";
 import { fetchJson } from "../../../app/cli/http.ts";
 import type { Broker } from "../../../app/cli/stack.ts";
-import type { EdgeReport } from "../../../app/edge/edge.ts";
+import type { EdgeReport } from "../../../app/edge/core.ts";
 import type { Transport } from "../../../app/edge/uplink/transport.ts";
 import { encodeBatch } from "../../../app/shared/batch.ts";
 import type { Verdict } from "../../../app/shared/tick.ts";

@@ -215,6 +215,40 @@ describe("the ledger of coverage", () => {
     expect(await rig.intervals(source, "A")).toContain("09:50:29 09:50:33 suspected");
   });
 
+  test.each(["before", "after"] as const)(
+    "what the broker said of an end, %s volume turned out to be missing there, is no answer about that volume",
+    async (order) => {
+      await rig.assign(source, "A");
+      const killed = new TestEdge(rig, source);
+      await killed.beat([alive(85_000, 95_000)]);
+      await killed.trades(steady("A", 90_000, 61, 0));
+      await rig.pass(2);
+      const next = new TestEdge(rig, source);
+      const lives = [alive(95_020, 95_100)];
+      await next.beat(lives);
+      await rig.pass(1);
+      const [refill] = (await next.beat(lives)).refills!;
+      expect(refill).toMatchObject({ kind: "tail", seqFrom: 610, seqTo: null });
+      // Its listing ended at 610 when it was asked: the first trade after the pause was not in it yet.
+      const answer = {
+        id: refill!.id,
+        outcome: "explained",
+        rows: 0,
+        askedMs: at(95_021),
+      } as const;
+      if (order === "before") await next.beat(lives, { refills: [answer] });
+      await next.trades(steady("A", 95_025, 5, 700));
+      if (order === "after") {
+        await rig.pass(1);
+        await next.beat(lives, { refills: [answer] });
+      }
+      await rig.pass(3);
+      const holes = (await rig.gaps(source)).filter((line) => line.startsWith("trade hole"));
+      // Asked again as what it is, after the broker's pause.
+      expect(holes).toEqual(["trade hole KILLED 610..700 suspected 09:01:00-09:50:25"]);
+    },
+  );
+
   test("a killed edge's window is not proven by a symbol whose first trade came at its end", async () => {
     for (const symbol of ["A", "B"]) await rig.assign(source, symbol);
     const killed = new TestEdge(rig, source);
@@ -279,6 +313,36 @@ describe("the ledger of coverage", () => {
     expect(await rig.gaps(source)).toContain(
       "trade hole KILLED 60..500 suspected 09:50:00-09:50:40",
     );
+  });
+
+  test("an answer about a tail is none about the hole that it has become, which is asked anew and at once", async () => {
+    await rig.assign(source, "A");
+    const killed = new TestEdge(rig, source);
+    await killed.beat([alive(85_000, 95_000)]);
+    await killed.trades(steady("A", 94_955, 6, 0));
+    await rig.pass(1);
+    const next = new TestEdge(rig, source);
+    await next.beat([alive(95_020, 95_030)]);
+    await rig.pass(1);
+    const [tail] = (await next.beat([alive(95_020, 95_030)])).refills!;
+    // The broker has nothing behind the tail yet; before its answer is read, trades go on with one missing.
+    await next.trades(steady("A", 95_040, 5, 70));
+    await next.beat([alive(95_020, 95_030)], {
+      refills: [{ id: tail!.id, outcome: "explained", askedMs: at(95_021) }],
+    });
+    await rig.pass(1);
+    const hole = "trade hole KILLED 60..70";
+    expect(await rig.gaps(source)).toContain(`${hole} suspected 09:50:00-09:50:40`);
+    await rig.pass(3);
+    expect(await rig.gaps(source)).toContain(`${hole} suspected 09:50:00-09:50:40`);
+    const [asked] = (await next.beat([alive(95_020, 95_045)])).refills!;
+    expect(asked).toMatchObject({ kind: "hole", seqFrom: 60, seqTo: 70 });
+    // An edge that did not hear that its answer was taken says it again.
+    await next.beat([alive(95_020, 95_046)], {
+      refills: [{ id: tail!.id, outcome: "explained", askedMs: at(95_021) }],
+    });
+    await rig.pass(1);
+    expect(await rig.gaps(source)).toContain(`${hole} refilling 09:50:00-09:50:40`);
   });
 
   test("an edge killed while it drains a backlog takes along what is older than its last stored rows", async () => {

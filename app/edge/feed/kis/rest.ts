@@ -2,6 +2,8 @@
 // question of a quotation. One of it per account: keys and request limits are the account's.
 import type { Clock } from "../../../shared/clock.ts";
 import { TickhubError } from "../../../shared/errors.ts";
+import type { Route } from "../../../shared/dial/route.ts";
+import type { SocketBytes } from "../../../shared/socket-bytes.ts";
 import { Credential } from "../credential.ts";
 import type { Issued } from "../credential.ts";
 import { requestJson } from "../http.ts";
@@ -14,6 +16,10 @@ export interface KisRestOptions {
   clock: Clock;
   requestTimeoutMs: number;
   replyBytesMax: number;
+  /** Through proxies. */
+  route?: Route | undefined;
+  /** Counts what is written. */
+  bytes?: SocketBytes | undefined;
   keyLifeMs: number;
   /** tokenP may be asked for once a minute, and each time the owner's phone rings. */
   tokenSpacingMs: number;
@@ -115,8 +121,16 @@ export class KisRest {
     path: string,
     how: { headers?: Record<string, string>; body?: Record<string, string> },
   ): Promise<JsonReply> {
-    const { restUrl, clock, requestTimeoutMs: timeoutMs, replyBytesMax } = this.#options;
-    return requestJson({ url: restUrl + path, ...how, clock, timeoutMs, replyBytesMax });
+    const {
+      restUrl,
+      requestTimeoutMs: timeoutMs,
+      clock,
+      replyBytesMax,
+      route,
+      bytes,
+    } = this.#options;
+    const url = restUrl + path;
+    return requestJson({ url, ...how, clock, timeoutMs, replyBytesMax, route, bytes });
   }
 }
 

@@ -4,6 +4,8 @@
 import type { Clock, Timer } from "../../../shared/clock.ts";
 import type { Emit } from "../../../shared/events.ts";
 import type { MarketClock } from "../../../shared/market-clock.ts";
+import type { Route } from "../../../shared/dial/route.ts";
+import type { SocketBytes } from "../../../shared/socket-bytes.ts";
 import { deliver, unreadMessage } from "../delivery.ts";
 import type { ReadAt } from "../decoded.ts";
 import { registrationKey } from "../feed.ts";
@@ -12,6 +14,7 @@ import { Keeper, NEVER_OPENED, endingOf } from "../keeper.ts";
 import type { Ending, Progress, Session } from "../keeper.ts";
 import { BrokerSocket } from "../socket.ts";
 import type { Closing } from "../socket.ts";
+import { kstStampMs } from "../stamp.ts";
 import { masked } from "../words.ts";
 import type { KisAck } from "./control.ts";
 import { KisDecoder } from "./decode.ts";
@@ -33,6 +36,10 @@ export interface KisFeedOptions {
   market: MarketClock;
   emit: Emit;
   sink: FeedSink;
+  /** Through proxies, of socket and REST. */
+  route?: Route | undefined;
+  /** Counts what is written. */
+  bytes?: SocketBytes | undefined;
   /** Shared with whoever else asks on this account's behalf; its own otherwise. */
   rest?: KisRest;
   /** The broker allows only `cap` registrations a session. */
@@ -129,6 +136,8 @@ class KisSession implements Session {
       url: wsUrl,
       clock,
       limits: { ...timings, ...limits },
+      route: this.#account.route,
+      bytes: this.#account.bytes,
       opened: () => this.#opened(),
       message: (bytes) => this.#message(bytes),
       closed: (closing) => this.#closed(closing),
@@ -209,8 +218,10 @@ class KisSession implements Session {
     const { decoder, sink, source, emit } = this.#account;
     const at = this.#now();
     const frame = decoder.decode(bytes, at);
-    if (frame.kind === "pingpong") this.#socket?.send(bytes);
-    else if (frame.kind === "ack") this.#acked(frame);
+    if (frame.kind === "pingpong") {
+      this.#socket?.send(bytes);
+      sink.beat?.("all", at.edgeRecvMs, kstStampMs(frame.datetime));
+    } else if (frame.kind === "ack") this.#acked(frame);
     else deliver(sink, frame, bytes, at);
     this.#progress.heard(at.edgeRecvMs);
     if (frame.kind === "data") this.#progress.brought(frame.ticks, at.marketMs);

@@ -2,11 +2,13 @@
 // old one in other hands, so there is one issuer per account and everybody shares what it holds.
 import type { Clock } from "../../../shared/clock.ts";
 import { TickhubError } from "../../../shared/errors.ts";
-import { kstMs } from "../../../shared/market-time.ts";
+import type { Route } from "../../../shared/dial/route.ts";
+import type { SocketBytes } from "../../../shared/socket-bytes.ts";
 import { Credential } from "../credential.ts";
 import type { Issued } from "../credential.ts";
 import { requestJson } from "../http.ts";
 import type { JsonReply } from "../http.ts";
+import { kstStampMs } from "../stamp.ts";
 import { masked } from "../words.ts";
 import { kiwoomActionOf } from "./protocol.ts";
 import type { KiwoomAction } from "./protocol.ts";
@@ -18,6 +20,10 @@ export interface KiwoomRestOptions {
   clock: Clock;
   requestTimeoutMs: number;
   replyBytesMax: number;
+  /** Through proxies. */
+  route?: Route | undefined;
+  /** Counts what is written. */
+  bytes?: SocketBytes | undefined;
   tokenMarginMs: number;
 }
 
@@ -96,8 +102,11 @@ export class KiwoomRest {
     if (codeOf(reply) !== 0 || typeof token !== "string" || token === "") {
       throw refusalOf(reply, [appKey, secret]);
     }
-    const expiresMs = kstStampMs(expiresDt) - this.#options.tokenMarginMs;
-    const untilMs = Number.isNaN(expiresMs) ? clock.nowMs() + UNKNOWN_LIFE_MS : expiresMs;
+    const expiresMs = typeof expiresDt === "string" ? kstStampMs(expiresDt) : null;
+    const untilMs =
+      expiresMs === null
+        ? clock.nowMs() + UNKNOWN_LIFE_MS
+        : expiresMs - this.#options.tokenMarginMs;
     return { text: token, untilMs };
   }
 
@@ -106,8 +115,24 @@ export class KiwoomRest {
     body: Record<string, string>,
     headers: Record<string, string>,
   ): Promise<JsonReply> {
-    const { restUrl, clock, requestTimeoutMs: timeoutMs, replyBytesMax } = this.#options;
-    return requestJson({ url: restUrl + path, headers, body, clock, timeoutMs, replyBytesMax });
+    const {
+      restUrl,
+      requestTimeoutMs: timeoutMs,
+      clock,
+      replyBytesMax,
+      route,
+      bytes,
+    } = this.#options;
+    return requestJson({
+      url: restUrl + path,
+      headers,
+      body,
+      clock,
+      timeoutMs,
+      replyBytesMax,
+      route,
+      bytes,
+    });
   }
 }
 
@@ -123,12 +148,6 @@ function messageOf({ body }: JsonReply): string {
 
 function actionOf(reply: JsonReply): KiwoomAction {
   return kiwoomActionOf(codeOf(reply), messageOf(reply));
-}
-
-/** `20241107083713`, Korean time, as epoch ms; NaN when it is no such stamp. */
-function kstStampMs(stamp: unknown): number {
-  if (typeof stamp !== "string" || !/^\d{14}$/.test(stamp)) return Number.NaN;
-  return kstMs(Number(stamp.slice(0, 8)), Number(stamp.slice(8)));
 }
 
 /** `secrets`: what was sent, and may come back in the broker's words. */

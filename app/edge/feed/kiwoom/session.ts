@@ -5,6 +5,8 @@ import type { Clock, Timer } from "../../../shared/clock.ts";
 import type { Emit } from "../../../shared/events.ts";
 import type { MarketClock } from "../../../shared/market-clock.ts";
 import type { ReadAt } from "../decoded.ts";
+import type { Route } from "../../../shared/dial/route.ts";
+import type { SocketBytes } from "../../../shared/socket-bytes.ts";
 import { deliver, unreadMessage } from "../delivery.ts";
 import { registrationKey } from "../feed.ts";
 import type { Feed, FeedSink, FeedState, Registration } from "../feed.ts";
@@ -43,6 +45,10 @@ export interface KiwoomFeedOptions {
   market: MarketClock;
   emit: Emit;
   sink: FeedSink;
+  /** Through proxies, of socket and REST. */
+  route?: Route | undefined;
+  /** Counts what is written. */
+  bytes?: SocketBytes | undefined;
   /** Shared with whoever else asks on this account's behalf; its own otherwise. */
   rest?: KiwoomRest;
   /** The broker allows only `cap` items on the domestic socket. */
@@ -174,6 +180,8 @@ class KiwoomSession implements Session {
       url: wsUrl,
       clock,
       limits: { ...timings, ...limits },
+      route: this.#account.route,
+      bytes: this.#account.bytes,
       opened: () => {
         this.#progress.opened();
         this.#login();
@@ -241,6 +249,7 @@ class KiwoomSession implements Session {
 
   #control(frame: Exclude<KiwoomFrame, { kind: "data" | "reject" }>, bytes: Uint8Array): void {
     if (frame.kind === "ping") {
+      this.#account.sink.beat?.(this.#account.line, this.#account.clock.nowMs(), null);
       // Nothing but LOGIN may be sent before its answer; one missed heartbeat does no harm.
       if (this.#loggedInMs !== undefined) this.#socket?.send(bytes);
     } else if (frame.kind === "system") this.#system(frame);

@@ -17,6 +17,7 @@ export interface Place {
 }
 
 export type GapChange = Extract<Judgement, { do: "change" }>;
+export type GapRenewal = Extract<Judgement, { do: "renew" }>;
 
 /** Runs `work` in a transaction. */
 export async function inTransaction<T>(
@@ -69,17 +70,35 @@ export async function changeGaps(
   if (changes.length === 0) return;
   await client.query(
     `update public.gap g set
-            state = coalesce(c.state, g.state), kind = coalesce(c.kind, g.kind),
-            seq_to = coalesce(c."seqTo", g.seq_to),
+            state = coalesce(c.state, g.state),
             from_at = coalesce(to_timestamp(c."fromMs" / 1000), g.from_at),
             to_at = coalesce(to_timestamp(c."toMs" / 1000), g.to_at),
             outcome = case when c.state = 'suspected' then null else g.outcome end,
             changed_at = now()
-       from jsonb_to_recordset($1) as c (id bigint, state text, kind text, "seqTo" bigint,
-            "fromMs" float8, "toMs" float8)
+       from jsonb_to_recordset($1) as c (id bigint, state text, "fromMs" float8, "toMs" float8)
       where g.id = c.id`,
     [JSON.stringify(changes)],
   );
+}
+
+/** Returns the number that each has now, by the one that it had. */
+export async function renewGaps(
+  client: pg.PoolClient,
+  renewals: readonly GapRenewal[],
+): Promise<Map<number, number>> {
+  if (renewals.length === 0) return new Map();
+  const { rows } = await client.query<{ before: number; id: number }>(
+    `update public.gap g set
+            id = default, kind = r.kind, seq_to = r."seqTo",
+            from_at = to_timestamp(r."fromMs" / 1000), to_at = to_timestamp(r."toMs" / 1000),
+            state = 'suspected', outcome = null, asked_at = null, answered_at = null, tries = 0,
+            changed_at = now()
+       from jsonb_to_recordset($1) as r (id bigint, kind text, "seqTo" bigint, "fromMs" float8, "toMs" float8)
+      where g.id = r.id
+     returning r.id::float8 as before, g.id::float8 as id`,
+    [JSON.stringify(renewals)],
+  );
+  return new Map(rows.map(({ before, id }) => [before, id]));
 }
 
 /** One symbol's channel: what is stored of it, and what it is now. */

@@ -153,6 +153,13 @@ export class DayLedger {
     this.#gaps.set(key, rows.set(row.id, row));
   }
 
+  /** Removes it and returns what it was. */
+  takeGap(id: number): GapRow | undefined {
+    const row = this.gap(id);
+    if (row) this.#gaps.get(`${row.channel}/${keyOf(row.venue, row.symbol)}`)?.delete(id);
+    return row;
+  }
+
   /** In the order in which they were declared. */
   gapsOf({ venue, symbol }: SymbolLedger, channel: Channel): GapRow[] {
     return [...(this.#gaps.get(`${channel}/${keyOf(venue, symbol)}`)?.values() ?? [])];

@@ -1,6 +1,7 @@
 // The tables as the ledger of coverage reads them: one function a question, times in epoch ms, days as
 // YYYYMMDD. Reads only. Counts come as float8, which is exact to 2^53 and reaches JavaScript as a number.
 import type pg from "pg";
+import { CANARY } from "../../../shared/canary.ts";
 import type { Side, Venue } from "../../../shared/tick.ts";
 import { NO_COUNT } from "../../../shared/tick.ts";
 import { TABLES } from "../../../shared/table.ts";
@@ -362,11 +363,11 @@ export async function readLastStored(
 export async function readSources(db: Queryable, day: number): Promise<string[]> {
   const { rows } = await db.query<{ source: string }>(
     `select account as source from public.lease
-      union select distinct account from public.stream
+      union select distinct account from public.stream where account <> $2
       union select source from public.recorded_span
       union select distinct source from public.coverage where day = ${dateOf("$1")}
       order by 1`,
-    [day],
+    [day, CANARY],
   );
   return rows.map(({ source }) => source);
 }

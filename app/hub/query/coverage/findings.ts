@@ -25,6 +25,7 @@ export class Findings {
       tally(this.#declared, [source, channel, kind, reason], symbol, volume(seqFrom, seqTo));
       return;
     }
+    if (judgement.do === "renew") return;
     const { id, state } = judgement;
     const row = rows.find((one) => one.id === id);
     if (!row || !state || !isFinal(state)) return;

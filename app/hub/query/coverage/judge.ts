@@ -6,8 +6,9 @@
 //   refilling --its rows are here--> refilled    --the broker shows nothing either--> explained
 //             --some are, no more to be had--> partial    --nothing of it to be had--> lost
 //             --the asking failed--> suspected
-// A hole may be filled without any asking, by rows that came late: refilled, too. A tail becomes a hole when
-// a later trade shows that volume is missing, and is explained when the next trade goes on from it.
+// A hole may be filled without any asking, by rows that came late: refilled, too. A tail is explained when the
+// next trade goes on from it, and becomes a hole when that trade shows that volume is missing: another question,
+// suspected anew.
 import type { GapKind, GapState } from "./gap-row.ts";
 import { isFinal, REASON } from "./gap-row.ts";
 import type { Channel, GapRow } from "./day-ledger.ts";
@@ -31,15 +32,12 @@ export interface NewGap extends Span {
 export type Judgement =
   | { do: "declare"; gap: NewGap }
   /** Sets what is given, and leaves the rest. */
-  | {
-      do: "change";
-      id: number;
-      state?: GapState;
-      kind?: GapKind;
-      seqTo?: number;
-      fromMs?: number;
-      toMs?: number;
-    };
+  | { do: "change"; id: number; state?: GapState; fromMs?: number; toMs?: number }
+  /**
+   * Its other side is known now: to be asked anew under a number of its own. What an edge has found out about
+   * the old question, or still says of it, is no answer to this one.
+   */
+  | { do: "renew"; id: number; kind: GapKind; seqTo: number; fromMs: number; toMs: number };
 
 export interface Moment {
   /** Market time. */
@@ -114,11 +112,12 @@ function tailMoved(row: GapRow, evidence: TradeEvidence): Judgement | null {
   const hole = chain?.holes.find(({ seqFrom }) => seqFrom === seq);
   if (hole) {
     const { seqTo, fromMs, toMs } = hole;
-    return { do: "change", id, kind: "hole", seqTo, fromMs, toMs };
+    return { do: "renew", id, kind: "hole", seqTo, fromMs, toMs };
   }
   const first = chain?.runs[0];
   if (first && seq < first.seqFrom) {
-    return { do: "change", id, kind: "head", seqTo: first.seqFrom, toMs: first.firstMs };
+    const { seqFrom: seqTo, firstMs: toMs } = first;
+    return { do: "renew", id, kind: "head", seqTo, fromMs: row.fromMs, toMs };
   }
   return settled(row, tailProvedMs(evidence) >= row.toMs && tailOf(evidence).seqTo === seq);
 }

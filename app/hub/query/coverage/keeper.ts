@@ -10,6 +10,8 @@ import type { MarketClock } from "../../../shared/market-clock.ts";
 import { venueDay } from "../../../shared/market-time.ts";
 import { asDatabaseError } from "../../../store/database.ts";
 import { inTransaction, moveCursors } from "./changes.ts";
+import type { Due } from "./due.ts";
+import { dueOf } from "./due.ts";
 import * as evidence from "./evidence.ts";
 import type { AssignedChannel } from "./evidence.ts";
 import { Findings } from "./findings.ts";
@@ -80,6 +82,11 @@ export class CoverageKeeper {
     const nowMs = this.#nowMs();
     const wallMs = this.#options.clock.nowMs();
     return summaryOf([...this.#days.values()], nowMs, wallMs, this.#checkedMs);
+  }
+
+  /** What the watchdog asks, as of the last pass. */
+  due(): Due {
+    return dueOf(this.#days, this.#assigned, this.#nowMs());
   }
 
   #nowMs(): number {

@@ -1,8 +1,8 @@
 // One day's part of a pass, inside its transaction: judges the gaps of the symbols that may have changed, and
 // writes their intervals as they are then.
 import type pg from "pg";
-import type { GapChange, Place, Rewrite } from "./changes.ts";
-import { changeGaps, insertGaps, rewrite } from "./changes.ts";
+import type { GapChange, GapRenewal, Place, Rewrite } from "./changes.ts";
+import { changeGaps, insertGaps, renewGaps, rewrite } from "./changes.ts";
 import type { Channel, GapRow, SymbolLedger } from "./day-ledger.ts";
 import type { StoredInterval } from "./evidence.ts";
 import type { FeedLife } from "./feed-life.ts";
@@ -31,12 +31,14 @@ export async function judgeDay(
   const { ledger } = open;
   const fresh: (Place & NewGap)[] = [];
   const changes: GapChange[] = [];
+  const renewals: GapRenewal[] = [];
   const lives = livesOf(open, time.nowMs);
   for (const symbol of symbols) {
     for (const channel of symbol.channels) {
       for (const one of judgements(open, symbol, channel, time, lives(symbol))) {
         findings.note(ledger.source, symbol.symbol, one, ledger.gapsOf(symbol, channel));
         if (one.do === "declare") fresh.push({ ...placeOf(open, symbol, channel), ...one.gap });
+        else if (one.do === "renew") renewals.push(one);
         else changes.push(one);
       }
     }
@@ -46,15 +48,20 @@ export async function judgeDay(
     const row = ledger.gap(change.id);
     if (row) ledger.setGap(changed(row, change));
   }
+  const numbers = await renewGaps(client, renewals);
+  for (const { id: before, kind, seqTo, fromMs, toMs } of renewals) {
+    const row = ledger.takeGap(before);
+    const id = numbers.get(before);
+    if (!row || id === undefined) continue;
+    ledger.setGap({ ...row, id, kind, seqTo, fromMs, toMs, state: "suspected", outcome: null });
+  }
   for (const row of await insertGaps(client, fresh)) ledger.setGap(row);
 }
 
-function changed(row: GapRow, { state, kind, seqTo, fromMs, toMs }: GapChange): GapRow {
+function changed(row: GapRow, { state, fromMs, toMs }: GapChange): GapRow {
   return {
     ...row,
     state: state ?? row.state,
-    kind: kind ?? row.kind,
-    seqTo: seqTo ?? row.seqTo,
     fromMs: fromMs ?? row.fromMs,
     toMs: toMs ?? row.toMs,
     outcome: state === "suspected" ? null : row.outcome,

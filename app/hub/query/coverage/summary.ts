@@ -123,7 +123,7 @@ function measure(
 }
 
 /** Not the questions about a day's ends while they are asked, and not what turned out to be nothing. */
-function isFinding({ state, reason }: GapRow): boolean {
+export function isFinding({ state, reason }: GapRow): boolean {
   const isQuestion = reason === REASON.dayStart || reason === REASON.dayEnd;
   return state !== "explained" && !(isQuestion && !isFinal(state));
 }

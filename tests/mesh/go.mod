@@ -1,0 +1,3 @@
+module tickhub/tests/mesh
+
+go 1.26
