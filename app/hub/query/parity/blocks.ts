@@ -134,7 +134,7 @@ async function compareSlice(
 }
 
 /** In one transaction; a connection on which it failed is not lent out again. */
-async function readOnly<T>(pool: pg.Pool, work: (client: Client) => Promise<T>): Promise<T> {
+export async function readOnly<T>(pool: pg.Pool, work: (client: Client) => Promise<T>): Promise<T> {
   const client = await pool.connect();
   try {
     await client.query("begin read only");

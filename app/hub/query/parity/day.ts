@@ -134,7 +134,7 @@ async function readBatch(
   pool: pg.Pool,
   { sides, day, facts, batch, lastSeqs }: Batch,
   found: Omit<DayParity, "tally">,
-  { differencesMax = DIFFERENCES_MAX }: ParityOptions,
+  { differencesMax = DIFFERENCES_MAX, workers = 1 }: ParityOptions,
 ): Promise<void> {
   const blocks = batch.flatMap(({ venue, symbol, slices }) =>
     slices.flatMap(({ differing }) =>
@@ -142,9 +142,8 @@ async function readBatch(
     ),
   );
   const rows = batch.reduce((sum, { slices }) => sum + rowsOf(slices, "differingRows"), 0);
-  const groups = await withClient(pool, (client) =>
-    readPrints(client, sides, day, { blocks, rows, rowsOfDay: found.rows }),
-  );
+  const wanted = { blocks, rows, rowsOfDay: found.rows, workers };
+  const groups = await readPrints(pool, sides, day, wanted);
   const prints = Map.groupBy(groups, ({ venue, symbol }) => keyOf(venue, symbol));
   for (const { venue, symbol, slices } of batch) {
     const key = keyOf(venue, symbol);
@@ -214,22 +213,6 @@ async function readLastSeqs(
     ],
   );
   return new Map(rows.map(({ venue, symbol, seq }) => [keyOf(venue, symbol), seq]));
-}
-
-async function withClient<T>(
-  pool: pg.Pool,
-  work: (client: pg.PoolClient) => Promise<T>,
-): Promise<T> {
-  const client = await pool.connect();
-  try {
-    const result = await work(client);
-    client.release();
-    return result;
-  } catch (error) {
-    // What it was about is unknown: not one to lend out again.
-    client.release(true);
-    throw error;
-  }
 }
 
 function rowsOf(slices: readonly SliceBlocks[], what: "rows" | "differingRows"): number {

@@ -3,10 +3,8 @@
 import type pg from "pg";
 import type { Venue } from "../../../shared/tick.ts";
 import type { Block, Sides, Slice } from "./blocks.ts";
-import { BLOCK_MS, binOf, dateOf } from "./blocks.ts";
+import { BLOCK_MS, binOf, dateOf, readOnly } from "./blocks.ts";
 import type { Print, Side } from "./print.ts";
-
-type Client = Pick<pg.ClientBase, "query">;
 
 /** Prints of one symbol and chain on one side. */
 export interface SidePrints {
@@ -39,21 +37,35 @@ export interface BlocksToRead {
   rows: number;
   /** Rows of the day. */
   rowsOfDay: number;
+  /** Connections that read side by side, each a part of the time. */
+  workers: number;
 }
 
-/** All rows of `blocks`, live or not, by symbol, chain and side. */
+/** All rows of `blocks`, live or not, by symbol, chain and side; one of these may come in several parts. */
 export async function readPrints(
-  client: Client,
+  pool: pg.Pool,
   sides: Sides,
   day: number,
-  { blocks, rows, rowsOfDay }: BlocksToRead,
+  { blocks, rows, rowsOfDay, workers }: BlocksToRead,
 ): Promise<SidePrints[]> {
   if (blocks.length === 0) return [];
+  const parts = partsOf(blocks, workers);
+  const readAll = async (text: string, avoided: Avoided) =>
+    (await Promise.all(parts.map((part) => read(pool, sides, day, part, text, avoided)))).flat();
   const isFew = rows < rowsOfDay * PROBE_SHARE_MAX;
-  const probed = isFew ? await read(client, sides, day, blocks, PROBE, "hashjoin") : [];
+  const probed = isFew ? await readAll(PROBE, "hashjoin") : [];
   // Times with fractions of a second, as no broker sends: then not all were found.
   if (countOf(probed) === rows) return probed;
-  return await read(client, sides, day, blocks, PASS, "nestloop");
+  return await readAll(PASS, "nestloop");
+}
+
+/** In the order of time, so that no two parts read the same pages. */
+function partsOf(blocks: readonly Block[], count: number): Block[][] {
+  const sorted = blocks.toSorted((a, b) => a.fromMs - b.fromMs);
+  const size = Math.ceil(sorted.length / count);
+  return Array.from({ length: Math.ceil(sorted.length / size) }, (_, part) =>
+    sorted.slice(part * size, (part + 1) * size),
+  );
 }
 
 /** $1 sources, $2 day, $3 venues, $4 symbols, $5 beginnings, $6 sources on the left, $7 and $8 all of the span. */
@@ -73,17 +85,18 @@ const PASS = `${SELECT}
     and t.ts >= to_timestamp($7::float8 / 1000) and t.ts < to_timestamp($8::float8 / 1000)
   ${GROUP}`;
 
+type Avoided = "hashjoin" | "nestloop";
+
 async function read(
-  client: Client,
+  pool: pg.Pool,
   sides: Sides,
   day: number,
   blocks: readonly Block[],
   text: string,
-  avoided: "hashjoin" | "nestloop",
+  avoided: Avoided,
 ): Promise<SidePrints[]> {
   const { fromMs, toMs } = spanOf(blocks);
-  await client.query("begin read only");
-  try {
+  return await readOnly(pool, async (client) => {
     await client.query(
       `set local jit = off; set local work_mem = '64MB'; set local enable_mergejoin = off;
        set local enable_${avoided} = off; set local max_parallel_workers_per_gather = 0`,
@@ -98,16 +111,12 @@ async function read(
       fromMs,
       toMs,
     ]);
-    await client.query("commit");
     return rows.map(({ packed, isLeft, ...group }) => ({
       ...group,
-      side: isLeft ? "left" : "right",
+      side: isLeft ? ("left" as const) : ("right" as const),
       prints: unpacked(packed),
     }));
-  } catch (error) {
-    await client.query("rollback").catch(() => undefined);
-    throw error;
-  }
+  });
 }
 
 function spanOf(blocks: readonly Block[]): Slice {
