@@ -402,8 +402,13 @@ function byteCount(text: string): number {
   return bytes;
 }
 
-/** Commands return their exit code; whatever they left open does not keep the process alive. */
+/**
+ * Commands return their exit code; whatever they left open does not keep the process alive. What they have
+ * said is handed over first: a pipe takes no more than 64 KiB at once, and the rest would be cut off.
+ */
 function done(code: number): void {
   process.exitCode = code;
-  process.exit();
+  // Whoever was to read has gone.
+  process.stdout.once("error", () => process.exit());
+  process.stdout.write("", () => process.exit());
 }

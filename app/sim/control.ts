@@ -7,7 +7,7 @@ import type { Sim } from "./sim.ts";
 
 const stopSchema = z.strictObject({ close: z.boolean().default(false) });
 
-/** GET /counts, GET /market, GET /trades, GET /omitted, POST /open, POST /stop {close?}, POST /fault {kind, broker, …}. */
+/** GET /counts, GET /market, GET /trades, GET /tampered, POST /open, POST /stop {close?}, POST /fault {kind, broker, …}. */
 export function openControl(sim: Omit<Sim, "urls" | "close">, port: number): Promise<Door> {
   return openDoor({
     port,
@@ -16,7 +16,7 @@ export function openControl(sim: Omit<Sim, "urls" | "close">, port: number): Pro
       server.get("/counts", () => sim.counts());
       server.get("/market", () => sim.market());
       server.get("/trades", () => sim.trades());
-      server.get("/omitted", () => sim.omitted());
+      server.get("/tampered", () => sim.tampered());
       server.post("/open", () => {
         sim.open();
         return sim.market();

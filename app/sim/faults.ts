@@ -1,6 +1,7 @@
 // What can be made to go wrong at a broker, and for how long.
 import { z } from "zod";
 import type { Clock } from "../shared/clock.ts";
+import { CHANGE_FORM, readChange } from "./change.ts";
 
 export const FAULT_KINDS = [
   // Done to the sockets that are open now
@@ -21,6 +22,7 @@ export const FAULT_KINDS = [
   "lose",
   "repeat",
   "swap",
+  "alter",
   // Done to what REST remembers
   "forget",
   // Settings
@@ -31,19 +33,18 @@ export const FAULT_KINDS = [
 
 export type FaultKind = (typeof FAULT_KINDS)[number];
 
-/** The body of `POST /fault`. */
-export const faultSchema = z.strictObject({
+const fields = z.strictObject({
   kind: z.enum(FAULT_KINDS),
   broker: z.enum(["kis", "kiwoom"]),
   /** App key; without it every account. Only for faults on open sockets and slot-lock. */
   account: z.string().optional(),
   /** How long; without `ms` and `count` until "clear". */
   ms: z.number().nonnegative().optional(),
-  /** How many frames or answers; garbage: how many frames (1); lose, repeat, swap: how often (1). */
+  /** How many frames or answers; garbage: how many frames (1); lose, repeat, swap, alter: how often (1). */
   count: z.int().positive().max(100_000).optional(),
   /** cap: the new limit. */
   cap: z.int().nonnegative().optional(),
-  // lose, repeat, swap: which trades
+  // lose, repeat, swap, alter: which trades
   /** A symbol's code; forget: whose trades so far; without it all of them. */
   symbol: z.string().optional(),
   /** Each so many-th of those that fit (1). */
@@ -54,11 +55,22 @@ export const faultSchema = z.strictObject({
   which: z.enum(["first", "last", "second"]).optional(),
   /** Places among the symbol's trades since the market opened, from 0. */
   at: z.array(z.int().nonnegative()).max(1_000).optional(),
-  /** lose: so many neighbours of one symbol together (1). */
+  /** lose, alter: so many neighbours of one symbol together (1). */
   run: z.int().positive().max(10_000).optional(),
   /** lose: does REST show the trade ("has")? */
   rest: z.enum(["has", "lacks"]).optional(),
+  /** alter: in the words of change.ts. */
+  change: z
+    .string()
+    .refine((text) => readChange(text) !== undefined, { error: CHANGE_FORM })
+    .optional(),
 });
+
+/** The body of `POST /fault`. */
+export const faultSchema = fields.refine(
+  ({ kind, change }) => (kind === "alter") === (change !== undefined),
+  { path: ["change"], error: `alter has one: ${CHANGE_FORM}` },
+);
 
 export type Fault = z.infer<typeof faultSchema>;
 

@@ -3,14 +3,15 @@
 import { parseArgs } from "node:util";
 import { z } from "zod";
 import { TickhubError } from "../shared/errors.ts";
+import { CHANGE_FORM, readTampering } from "./change.ts";
 
 const port = z.coerce.number().int().min(0).max(65_535).default(0);
 const durationMs = z.coerce.number().nonnegative();
 const amount = z.coerce.number().int().positive();
 
-/** A trade that is left out: `kis:005930:1216812`, or with `:lacks` behind it. */
-const OMISSION = /^(kis|kiwoom):([^:]+):(\d+)(:lacks)?$/;
-const omission = z.string().regex(OMISSION, { error: "kis:005930:1216812, or with :lacks behind" });
+const tampering = z.string().refine((text) => readTampering(text) !== undefined, {
+  error: `kis:005930:1216812:CHANGE, which is one of ${CHANGE_FORM}`,
+});
 
 export const optionsSchema = z.strictObject({
   // Market
@@ -29,8 +30,8 @@ export const optionsSchema = z.strictObject({
   /** A profile of an open to play instead, and so many times its records in the same time. */
   profile: z.string().optional(),
   times: z.coerce.number().positive().max(1000).default(1),
-  /** Trades that a broker never says: broker:symbol:cumulative volume, with :lacks if REST lacks it too. */
-  omit: z.array(omission).default([]),
+  /** Trades that a broker says otherwise, or not: broker:symbol:cumulative volume:change (change.ts). */
+  tamper: z.array(tampering).refine(areApart, { error: "a trade is named twice" }).default([]),
   /** Of a tape: 1 is its own pace; "max" is as fast as the sockets drain. */
   speed: z.union([z.literal("max"), z.coerce.number().positive()]).default(1),
   /** The market opens when each of these has every symbol registered for trades. */
@@ -111,7 +112,7 @@ export function readArguments(args: readonly string[]): SimOptions {
 }
 
 function isList(name: string): boolean {
-  return name === "tape" || name === "omit";
+  return name === "tape" || name === "tamper";
 }
 
 function list(text: string): string[] {
@@ -122,18 +123,6 @@ function kebab(name: string): string {
   return name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
 }
 
-export interface Omission {
-  broker: string;
-  symbol: string;
-  /** After the trade. */
-  cumVolume: number;
-  /** Does REST show it? */
-  rest: "has" | "lacks";
-}
-
-/** What an `omit` says; it has been checked. */
-export function readOmission(text: string): Omission {
-  const [, broker, symbol, cumVolume, lacks] = OMISSION.exec(text)!;
-  const rest = lacks === undefined ? "has" : "lacks";
-  return { broker: broker!, symbol: symbol!, cumVolume: Number(cumVolume), rest };
+function areApart(texts: readonly string[]): boolean {
+  return new Set(texts.map((text) => text.split(":", 3).join(":"))).size === texts.length;
 }

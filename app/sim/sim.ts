@@ -22,7 +22,7 @@ import { openTape } from "./market/tape.ts";
 import { readOptions } from "./options.ts";
 import type { SimInput, SimOptions } from "./options.ts";
 import { isOfTrades, Tamper } from "./tamper.ts";
-import type { Omitted } from "./tamper.ts";
+import type { Tampered } from "./tamper.ts";
 
 const NAMES = ["kis", "kiwoom"] as const;
 /** What full speed lets wait in the sockets before it pauses. */
@@ -80,8 +80,8 @@ export interface Sim {
   stop(options?: { close?: boolean }): void;
   /** Makes something go wrong; how many sessions, settings or remembered trades it touched. */
   fault(fault: Fault): number;
-  /** What was left out by a fault on single trades, or by `omit`. */
-  omitted(): Omitted[];
+  /** What was left out or said otherwise, by a fault on single trades or by `tamper`. */
+  tampered(): Tampered[];
   /** What was printed on the market, whoever was told; of each symbol in its order. */
   trades(): Printed[];
   close(): Promise<void>;
@@ -99,8 +99,8 @@ export async function startSim(input: SimInput = {}, clock: Clock = systemClock)
   const { instruments } = market;
   const marketMs = () => pump.marketMs() ?? clock.nowMs();
   const tampers = {
-    kis: new Tamper("kis", history, options.omit),
-    kiwoom: new Tamper("kiwoom", history, options.omit),
+    kis: new Tamper("kis", history, options.tamper),
+    kiwoom: new Tamper("kiwoom", history, options.tamper),
   };
   const contextOf = (name: BrokerName): BrokerContext => {
     const tradesOf = (code: string) => tampers[name].shown(history.of(code));
@@ -158,7 +158,7 @@ export async function startSim(input: SimInput = {}, clock: Clock = systemClock)
       const { broker } = fault;
       return isOfTrades(fault) ? tampers[broker].set(fault) : brokers[broker].fault(fault);
     },
-    omitted: () => NAMES.flatMap((name) => tampers[name].omitted),
+    tampered: () => NAMES.flatMap((name) => tampers[name].tampered),
     trades: () => history.all().map(printOf),
   };
   const control = await openControl(sim, options.controlPort);

@@ -1,5 +1,8 @@
 // `tickhub parity` as it is run: two recordings of one feed, and wrong use. The day's comparison is in
 // tests/hub/parity/ and, over the whole path, in tests/faults/parity-day.test.ts.
+import { mkdtempSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { expect, test } from "vitest";
 import type { FrameParity } from "../../app/hub/query/parity/frames.ts";
 import { compareFrames, readFrames } from "../../app/hub/query/parity/frames.ts";
@@ -56,6 +59,19 @@ test("a frame that one recording lacks is named, whatever the order of the other
     matched: 49,
     differences: [{ side: "left", ms: 45_000, text: '{"no":20}' }],
   });
+});
+
+test("says all that it has found, however much it is", async () => {
+  const folder = mkdtempSync(join(tmpdir(), "tickhub-frames-"));
+  const [left, right] = ["left", "right"].map((side) => {
+    const lines = Array.from({ length: 5_000 }, (_, i) => `${i}: {"${side}":"${"x".repeat(99)}"}`);
+    const path = join(folder, `${side}.txt`);
+    writeFileSync(path, lines.join("\n"));
+    return path;
+  });
+  const { code, json } = await tickhub(["parity", "--frames", left!, right!, "--json"]);
+  expect(code).toBe(1);
+  expect((json as unknown as FrameParity).differences).toHaveLength(9_996);
 });
 
 test("refuses what is no day and what is no recording", async () => {

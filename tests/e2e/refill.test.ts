@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { fetchJson } from "../../app/cli/http.ts";
-import type { Omitted } from "../../app/sim/tamper.ts";
+import type { Tampered } from "../../app/sim/tamper.ts";
 import type { Printed } from "../../app/sim/sim.ts";
 import { eventually, startStack } from "../support/stack.ts";
 import type { TestStack } from "../support/stack.ts";
@@ -55,16 +55,16 @@ const LOST: Record<keyof typeof MARKET, number[]> = {
 
 let test: TestStack;
 beforeAll(async () => {
-  const omit = BROKERS.flatMap((broker) =>
+  const lost = BROKERS.flatMap((broker) =>
     Object.entries(LOST).flatMap(([symbol, places]) =>
       places.flatMap((place) => {
         const lacks = symbol === "000660" ? ":lacks" : "";
-        return ["--omit", `${broker}:${symbol}:${after(place)}${lacks}`];
+        return ["--tamper", `${broker}:${symbol}:${after(place)}:lose${lacks}`];
       }),
     ),
   );
   const market = ["--tape", tapeOf(), "--speed", "max", "--expect", BROKERS.join(",")];
-  test = await startStack({ simArgs: [...market, ...omit] });
+  test = await startStack({ simArgs: [...market, ...lost] });
 });
 afterAll(async () => await test.stop());
 
@@ -95,7 +95,7 @@ describe("holes that both brokers make", { timeout: 120_000 }, () => {
     const control = stack.places.control;
     await eventually(60_000, "the recording's end", () => stack.marketDone());
     const printed = (await fetchJson<Printed[]>(`${control}/trades`))!;
-    const omitted = (await fetchJson<Omitted[]>(`${control}/omitted`))!;
+    const unsaid = (await fetchJson<Tampered[]>(`${control}/tampered`))!;
     const stored = async (origin: number) => {
       const { rows } = await pool.query<{ key: string }>(
         "select source || ' ' || symbol || ' ' || seq as key from trade where origin = $1",
@@ -103,7 +103,7 @@ describe("holes that both brokers make", { timeout: 120_000 }, () => {
       );
       return rows.map(({ key }) => key);
     };
-    const live = 2 * printed.length - omitted.length;
+    const live = 2 * printed.length - unsaid.length;
     await eventually(30_000, "all that was sent", async () => (await stored(0)).length === live);
     await pool.query(DECLARE);
     const answers = await eventually(60_000, "an answer for every gap", async () => {
@@ -134,7 +134,7 @@ describe("holes that both brokers make", { timeout: 120_000 }, () => {
 
     const unreachable = (source: string, symbol: string, seq: number) =>
       symbol === "000660" || (symbol === "035720" && source === "kis:1" && seq <= after(12));
-    const wanted = omitted
+    const wanted = unsaid
       .map(({ broker, symbol, cumVolume }) => ({ source: `${broker}:1`, symbol, seq: cumVolume }))
       .filter(({ source, symbol, seq }) => !unreachable(source, symbol, seq))
       .map(({ source, symbol, seq }) => `${source} ${symbol} ${seq}`);

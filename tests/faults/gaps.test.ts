@@ -7,7 +7,7 @@ import { fetchJson } from "../../app/cli/http.ts";
 import { Scene } from "../../app/cli/scene.ts";
 import { BROKERS } from "../../app/cli/stack.ts";
 import type { Fault } from "../../app/sim/faults.ts";
-import type { Omitted } from "../../app/sim/tamper.ts";
+import type { Tampered } from "../../app/sim/tamper.ts";
 import { eventually, startStack } from "../support/stack.ts";
 import type { TestStack } from "../support/stack.ts";
 import { findings } from "./support/gap-oracle.ts";
@@ -78,7 +78,7 @@ beforeAll(async () => {
 afterAll(async () => await test.stop());
 
 const control = () => test.stack.places.control;
-const omitted = async () => (await fetchJson<Omitted[]>(`${control()}/omitted`))!.length;
+const leftOut = async () => (await fetchJson<Tampered[]>(`${control()}/tampered`))!.length;
 
 async function fault(of: Omit<Fault, "broker">): Promise<void> {
   for (const broker of BROKERS) await fetchJson(`${control()}/fault`, { ...of, broker });
@@ -94,7 +94,7 @@ async function inject({ says, count, fault: of }: Kind): Promise<void> {
 async function struck(before: number, { count, fault: { kind, run = 1 } }: Kind): Promise<void> {
   if (kind === "lose") {
     const wanted = before + BROKERS.length * count * run;
-    await eventually(60_000, "the losses", async () => (await omitted()) >= wanted);
+    await eventually(60_000, "the losses", async () => (await leftOut()) >= wanted);
   } else await sleep(3_000);
 }
 
@@ -120,7 +120,7 @@ it(
     const { stack, pool } = test;
     await scene.flow(1_000);
     for (const kind of DURING) {
-      const before = await omitted();
+      const before = await leftOut();
       await inject(kind);
       await struck(before, kind);
     }
@@ -164,7 +164,7 @@ it(
       ["", "count"],
       [
         ["trades of the market, at both brokers", found.trades],
-        ["left out by the simulators", await omitted()],
+        ["left out by the simulators", await leftOut()],
         ["refilled from REST", found.refilled],
         ["not stored", found.absent.length],
         ["not stored and not declared", found.undeclared.length],
@@ -180,7 +180,7 @@ it(
     expect(found.invented).toBe(0);
     expect(found.spanErrorMsMax).toBeLessThanOrEqual(1_000);
     // What REST lacks stays declared, and next to nothing else: a second may be busier than a page.
-    const lacking = (await fetchJson<Omitted[]>(`${control()}/omitted`))!.filter(
+    const lacking = (await fetchJson<Tampered[]>(`${control()}/tampered`))!.filter(
       ({ rest }) => rest === "lacks",
     );
     expect(lacking.length).toBe(BROKERS.length * (15 + 2 * 3 + 5));

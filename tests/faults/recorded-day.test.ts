@@ -61,8 +61,8 @@ it.skipIf(TAPE === null)(
   async () => {
     const missing = chosen(recorded(TAPE!));
     const [shown, gone] = [missing.slice(0, EACH), missing.slice(EACH)];
-    const omit = (trades: readonly Recorded[], lacks: string) =>
-      trades.flatMap(({ symbol, seq }) => ["--omit", `kiwoom:${symbol}:${seq}${lacks}`]);
+    const lose = (trades: readonly Recorded[], lacks: string) =>
+      trades.flatMap(({ symbol, seq }) => ["--tamper", `kiwoom:${symbol}:${seq}:lose${lacks}`]);
     const options = { tape: [TAPE!], speed: "max", uplink: "gateway", json: true } as const;
     const { report } = await run(
       { ...options, tape: [...options.tape] },
@@ -74,8 +74,8 @@ it.skipIf(TAPE === null)(
         uplink: "gateway",
         simArgs: [
           ...simArgs({ ...options, tape: [TAPE!] }),
-          ...omit(shown, ""),
-          ...omit(gone, ":lacks"),
+          ...lose(shown, ""),
+          ...lose(gone, ":lacks"),
         ],
       },
     );

@@ -320,9 +320,9 @@ function csvLines(file: string): string[][] {
   return lines.map((line) => line.split(","));
 }
 
-/** Whole numbers below a bound, the same in every run (mulberry32). */
-export function generator(): (bound: number) => number {
-  let state = 0;
+/** Whole numbers below a bound, the same for the same seed (mulberry32). */
+export function generator(seed = 0): (bound: number) => number {
+  let state = seed;
   return (bound) => {
     state = (state + 0x6d2b79f5) | 0;
     let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
