@@ -88,6 +88,7 @@ function coreOptions(settings: Settings, reporter: Reporter): CoreOptions {
     version: VERSION,
     hubUrl: required(settings, "TICKHUB_HUB_URL"),
     token: settings.TICKHUB_EDGE_TOKEN ?? "",
+    brokers: settings.TICKHUB_BROKERS,
     uplinkProxy: settings.TICKHUB_UPLINK_PROXY,
     outboxBytes: settings.TICKHUB_OUTBOX_MB * 1024 * 1024,
     statusPort: settings.TICKHUB_STATUS_PORT,

@@ -32,7 +32,9 @@ export async function deliverEvidence(settings: Settings, evidence: Evidence): P
   if (databaseUrl !== undefined) return await store(databaseUrl, settings, evidence);
   const hubUrl = required(settings, "TICKHUB_HUB_URL");
   if (hubUrl.startsWith("postgres")) return await store(hubUrl, settings, evidence);
-  await post(hubUrl, settings, evidence);
+  const edge = required(settings, "TICKHUB_EDGE_ID");
+  const token = required(settings, "TICKHUB_EDGE_TOKEN");
+  await postEvidence({ hubUrl, edge, token, settings }, evidence);
 }
 
 async function store(url: string, settings: Settings, evidence: Evidence): Promise<void> {
@@ -52,9 +54,12 @@ async function store(url: string, settings: Settings, evidence: Evidence): Promi
   }
 }
 
-async function post(hubUrl: string, settings: Settings, evidence: Evidence): Promise<void> {
-  const edge = required(settings, "TICKHUB_EDGE_ID");
-  const token = required(settings, "TICKHUB_EDGE_TOKEN");
+/** Leaves `evidence` at a hub's door, as `edge`. Returns its row. Throws as deliverEvidence. */
+export async function postEvidence(
+  place: { hubUrl: string; edge: string; token: string; settings: Settings },
+  evidence: Evidence,
+): Promise<number> {
+  const { hubUrl, edge, token, settings } = place;
   const url = new URL(EVIDENCE_PATH, hubUrl.replace(/^ws/, "http"));
   // The route lasts as long as the process; a command ends after this.
   const route = routeThrough([settings.TICKHUB_UPLINK_PROXY], systemClock);
@@ -73,14 +78,14 @@ async function post(hubUrl: string, settings: Settings, evidence: Evidence): Pro
     const reason = codeOf(cause) === "Error" ? (cause as Error).message : codeOf(cause);
     throw new TickhubError("UPLINK_UNREACHABLE", { url: shown, reason }, { cause });
   });
-  const { isStored, code, problem } = answerIn(reply.text);
+  const { id, code, problem } = answerIn(reply.text);
   // A stranger's server answers 200 to anything.
-  if (reply.status === 200 && isStored) return;
+  if (reply.status === 200 && id !== undefined) return id;
   const facts = { url: shown, status: reply.status, ...(problem ? { problem } : {}) };
   throw errorOf(code, facts, "UPLINK_PROTOCOL");
 }
 
-function answerIn(text: string): { isStored: boolean; code: string; problem: string | undefined } {
-  const said = parseMessage(answerSchema, text);
-  return { isStored: said?.id !== undefined, code: said?.code ?? "", problem: said?.problem };
+function answerIn(text: string) {
+  const { id, code = "", problem } = parseMessage(answerSchema, text) ?? {};
+  return { id, code, problem };
 }

@@ -48,6 +48,7 @@ export async function hub(options: { json?: boolean }): Promise<number> {
         webPortOf(settings) === settings.TICKHUB_PORT ? undefined : settings.TICKHUB_WEB_PORT,
       bind: settings.TICKHUB_BIND,
       allowPublic: settings.TICKHUB_ALLOW_PUBLIC,
+      brokers: settings.TICKHUB_BROKERS,
       edges,
       edgeTags,
       adminToken: settings.TICKHUB_ADMIN_TOKEN,

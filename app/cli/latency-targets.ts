@@ -110,6 +110,7 @@ function openGateway(
     createLink: () =>
       createTransport(url.href, {
         ...{ ...as, version: VERSION, bootId: randomUUID(), clock: systemClock, route },
+        brokers: settings.TICKHUB_BROKERS,
         ...{ answerMs: patienceMs, verdictMs: patienceMs, heartbeat: HEARTBEAT },
       }),
     mintId: randomUUID,

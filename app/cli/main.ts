@@ -274,6 +274,7 @@ command("drill", "pull a plug on purpose, with a tickhub of its own, and prove w
   );
 command("stress", "the market's open at N times its rate through the whole path, with a verdict")
   .requiredOption("--profile <name|file>", "krx-open, us-open, a profile of your own, or a tape")
+  .option("--to <url>", "ws://HOST:PORT: into the gateway of a staging hub that runs there")
   .option("--speed <n>", "so many times its rate; of --find-limit: where to begin", positive, 1)
   .option("--find-limit", "search the highest speed that passes, in short runs")
   .option("--seconds <n>", "end the market after so long", positive)
@@ -283,7 +284,10 @@ command("stress", "the market's open at N times its rate through the whole path,
     (text: string, texts: string[] | undefined) => [...(texts ?? []), text],
   )
   .option("--report <file>", "write an HTML report with plots")
-  .option("--force <reason>", "also on a server whose hub is collecting; kept with the evidence")
+  .option(
+    "--force <reason>",
+    "also where somebody collects, never where real brokers are; kept with the evidence",
+  )
   .action(async (options: StressOptions) =>
     done(await (await import("./stress.ts")).stress(options)),
   );

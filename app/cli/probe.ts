@@ -135,6 +135,7 @@ async function leaseOf(
     ...{ edge, token: settings.TICKHUB_EDGE_TOKEN ?? "", version: VERSION, bootId: randomUUID() },
     ...{ clock: systemClock, heartbeat: HEARTBEAT, ...TRANSPORT_TIMINGS },
     route: routeThrough([settings.TICKHUB_UPLINK_PROXY], systemClock),
+    brokers: settings.TICKHUB_BROKERS,
   });
   const held = await claimAccount({
     ...{ transport, account, edge, holder: randomUUID(), clock: systemClock },

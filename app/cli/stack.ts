@@ -32,6 +32,18 @@ interface SimAccountCounts {
   records: number;
 }
 
+/** A hub that runs already, and is not ours: simulated brokers and edges here play into its gateway. */
+export interface StackTarget {
+  /** `ws://host:port`. */
+  gatewayUrl: string;
+  /** Of its edges `kis` and `kiwoom`. */
+  tokens: ReadonlyMap<Broker, string>;
+  /** That it plans for: `kis:1`, … */
+  accounts: readonly string[];
+  /** The way there. */
+  uplinkProxy?: string | undefined;
+}
+
 export interface StackOptions {
   /** Holds the embedded database and the logs. */
   stateDir: string;
@@ -56,6 +68,8 @@ export interface StackOptions {
   simFirst?: boolean;
   /** As many app keys as the market's symbols need; default one a broker. */
   enoughKeys?: boolean;
+  /** Instead of a database and a hub of our own. Both sides have to say that the brokers are simulated. */
+  target?: StackTarget;
 }
 
 /** What the simulator says when it listens. */
@@ -81,6 +95,7 @@ export class Stack {
   places!: SimPlaces;
   readonly #options: StackOptions;
   readonly #stopDatabase: () => Promise<void>;
+  /** Of edges by name. */
   readonly #tokens: ReadonlyMap<string, string>;
   /** Every process ever started here, also one that another has replaced. */
   readonly #started: Child[] = [];
@@ -93,18 +108,23 @@ export class Stack {
   ) {
     this.#options = options;
     const names = [...BROKERS, ...(options.standbys ?? [])];
-    this.#tokens = new Map(names.map((name) => [name, randomBytes(24).toString("hex")]));
+    this.#tokens =
+      options.target?.tokens ??
+      new Map(names.map((name) => [name, randomBytes(24).toString("hex")]));
+    this.gatewayUrl = options.target?.gatewayUrl ?? "";
     this.databaseUrl = databaseUrl;
     this.#stopDatabase = stopDatabase;
   }
 
   /** Starts everything, in the order in which one needs the other. Throws what the failing process said. */
   static async start(options: StackOptions): Promise<Stack> {
-    const server = await openServer(options.stateDir, options.databaseUrl);
+    const server = options.target
+      ? { url: "", stop: () => Promise.resolve() }
+      : await openServer(options.stateDir, options.databaseUrl);
     const stack = new Stack(options, server.url, () => server.stop());
     try {
       await stack.startSim();
-      await stack.startHub();
+      if (!options.target) await stack.startHub();
       await Promise.all(BROKERS.map((broker) => stack.startEdge(broker)));
     } catch (error) {
       await stack.stop();
@@ -153,7 +173,7 @@ export class Stack {
     broker: Broker,
     { name = broker, hubUrl }: { name?: string; hubUrl?: string } = {},
   ): Promise<void> {
-    const { logLevel, uplink, tapePrefix } = this.#options;
+    const { logLevel, uplink, tapePrefix, target } = this.#options;
     const gateway = `${this.gatewayUrl}/edge`;
     const hub = hubUrl ?? (uplink === "postgres" ? this.databaseUrl : gateway);
     const { kisRest, kisWs, kiwoomRest, kiwoomWs, marketClock } = this.places;
@@ -167,6 +187,8 @@ export class Stack {
         TICKHUB_HUB_URL: hub,
         TICKHUB_LOG_LEVEL: logLevel,
         TICKHUB_MARKET_CLOCK: marketClock,
+        ...(target ? { TICKHUB_BROKERS: "simulated" } : {}),
+        ...(target?.uplinkProxy ? { TICKHUB_UPLINK_PROXY: target.uplinkProxy } : {}),
         ...(tapePrefix ? { TICKHUB_TAPE: `${resolve(tapePrefix)}.${broker}.tape` } : {}),
         ...(broker === "kis"
           ? {
@@ -188,8 +210,10 @@ export class Stack {
     await child.announced("edge_listening");
   }
 
-  /** An account for each key: kis:1, kis:2, …, kiwoom:1. */
+  /** An account for each key: kis:1, kis:2, …, kiwoom:1; of a target, its own. */
   accounts(): string[] {
+    const { target } = this.#options;
+    if (target) return [...target.accounts];
     return BROKERS.flatMap((broker) =>
       this.#keysOf(broker).map((_, index) => `${broker}:${index + 1}`),
     );
@@ -229,8 +253,13 @@ export class Stack {
   }
 
   #keysOf(broker: Broker): string[] {
+    const { target, enoughKeys } = this.#options;
     const symbols = this.places.symbols.length;
-    const count = this.#options.enoughKeys ? Math.ceil(symbols / SYMBOLS_PER_KEY[broker]) : 1;
+    const count = target
+      ? keysFor(broker, target.accounts)
+      : enoughKeys
+        ? Math.ceil(symbols / SYMBOLS_PER_KEY[broker])
+        : 1;
     return Array.from({ length: Math.max(1, count) }, (_, index) =>
       `SIMULATED${index === 0 ? "" : index + 1}`.padEnd(36, "0"),
     );
@@ -246,6 +275,12 @@ export class Stack {
   #log(role: string): string {
     return join(this.#options.stateDir, "logs", `${role}.log`);
   }
+}
+
+/** An edge's n-th key is its account n: as many as reach the last of them. */
+function keysFor(broker: Broker, accounts: readonly string[]): number {
+  const own = accounts.filter((account) => account.startsWith(`${broker}:`));
+  return Math.max(0, ...own.map((account) => Number(account.slice(broker.length + 1)) || 0));
 }
 
 const NICE_FIRST = -10;

@@ -1,32 +1,23 @@
-// One run of `tickhub stress`: a tickhub of its own with simulated brokers that play the open, watched once a
+// One run of `tickhub stress`: simulated brokers play the open on a ground made ready for it, watched once a
 // second from outside, and summed up at the end. The brokers keep their due times whatever happens (open
-// loop); how late they were is part of the outcome. Leaves nothing behind, however it ends.
-import { randomBytes } from "node:crypto";
-import type pg from "pg";
-import type { Picture } from "../hub/query/picture.ts";
-import { DatabaseWatch } from "../measure/database-watch.ts";
-import type { DatabaseLook, DatabasePlace } from "../measure/database-watch.ts";
-import { cpuShare, ownFile, processCpu } from "../measure/host.ts";
+// loop); how late they were is part of the outcome. Leaves nothing behind here, however it ends.
+import type { EdgeReport } from "../edge/core.ts";
 import type { Conservation, Lateness, Sample } from "../measure/stress.ts";
 import { sleep, systemClock } from "../shared/clock.ts";
 import { TickhubError } from "../shared/errors.ts";
 import { sumOf } from "../shared/tick.ts";
-import { openPool } from "../store/database.ts";
-import { createDatabase, dropDatabase } from "../store/scratch.ts";
-import { fetchJson } from "./http.ts";
-import { BROKERS, Stack } from "./stack.ts";
-import type { SimCounts } from "./stack.ts";
-import type { EdgeReport } from "../edge/core.ts";
 import type { MarketState } from "../sim/sim.ts";
+import type { DatabaseLook, DatabasePlace } from "../store/database-watch.ts";
+import { cpuShare, ownFile, processCpu } from "../store/host.ts";
+import { fetchJson } from "./http.ts";
+import { BROKERS } from "./stack.ts";
+import type { SimCounts, Stack } from "./stack.ts";
+import type { Figures, Ground, Play, WithGround } from "./stress-ground.ts";
 
-export interface StressPlan {
-  /** What the brokers play, as arguments of the simulator. */
-  simArgs: readonly string[];
+export interface StressPlan extends Play {
+  withGround: WithGround;
   /** The market ends after so long, if it has not ended by itself. */
   lengthMs: number;
-  stateDir: string;
-  /** A server on which a scratch database may be made. */
-  serverUrl: string;
   /** Heard once a second. */
   look: (sample: Sample) => void;
   /** Asked once a second: does the operator want it to end? */
@@ -48,68 +39,32 @@ export interface StressRun {
 }
 
 const SECOND_MS = 1_000;
-/** Both brokers' clients have everything registered after so long, or never. */
-const OPEN_MS = 90_000;
 /** How long what is held may take to be stored, once the brokers are silent. */
 const DRAIN_MS = 60_000;
 
 /** Throws what the failing process of the stack said, or STRESS_NOT_OPENED. */
 export async function runStress(plan: StressPlan): Promise<StressRun> {
-  const database = `stress_${randomBytes(6).toString("hex")}`;
-  try {
-    const databaseUrl = await createDatabase(plan.serverUrl, database);
-    const pool = openPool(databaseUrl, { connectionsMax: 6, name: "tickhub-stress" });
-    try {
-      return await onDatabase(plan, databaseUrl, database, pool);
-    } finally {
-      await pool.end();
-    }
-  } finally {
-    await dropDatabase(plan.serverUrl, database);
-  }
-}
-
-async function onDatabase(
-  plan: StressPlan,
-  databaseUrl: string,
-  database: string,
-  pool: pg.Pool,
-): Promise<StressRun> {
-  // Of ours alone, for the connections to come; takes a superuser, else flushes have a count but no time.
-  await pool
-    .query(`alter database ${database} set track_wal_io_timing = on`)
-    .catch(() => undefined);
-  const stack = await Stack.start({
-    ...{ stateDir: plan.stateDir, databaseUrl, port: 0, logLevel: "info", uplink: "gateway" },
-    ...{
-      simArgs: plan.simArgs,
-      quietMs: 500,
-      killGraceMs: 5_000,
-      enoughKeys: true,
-      simFirst: true,
-    },
-  });
-  try {
-    const watch = new DatabaseWatch(pool, systemClock);
-    const observer = new Observer(stack, watch, await watch.place());
-    if (!(await opened(stack, plan))) return await outcome(stack, pool, observer, "operator", 0);
+  return await plan.withGround(plan, async (ground) => {
+    const { stack } = ground;
+    const observer = new Observer(ground);
+    if (!(await opened(ground, plan))) return await outcome(ground, observer, "operator", 0);
     const startedMs = systemClock.monoMs();
     const ended = await play(plan, stack, observer, startedMs);
     const playedMs = systemClock.monoMs() - startedMs;
     await stack.stopMarket();
     if (ended === "length") await drained(plan, observer, startedMs);
-    return await outcome(stack, pool, observer, ended, playedMs);
-  } finally {
-    await stack.stop();
-  }
+    return await outcome(ground, observer, ended, playedMs);
+  });
 }
 
 /** Waits for the market to open; false when the operator would not wait. */
-async function opened(stack: Stack, { isEnded }: StressPlan): Promise<boolean> {
-  const untilMs = systemClock.monoMs() + OPEN_MS;
+async function opened({ stack, openMs }: Ground, { isEnded }: StressPlan): Promise<boolean> {
+  const untilMs = systemClock.monoMs() + openMs;
   while (!isEnded()) {
     if ((await marketOf(stack))?.lateness) return true;
-    if (systemClock.monoMs() > untilMs) throw new TickhubError("STRESS_NOT_OPENED");
+    if (systemClock.monoMs() > untilMs) {
+      throw new TickhubError("STRESS_NOT_OPENED", { waitedMs: openMs });
+    }
     await sleep(systemClock, 50);
   }
   return false;
@@ -145,12 +100,12 @@ async function drained(plan: StressPlan, observer: Observer, startedMs: number):
 }
 
 async function outcome(
-  stack: Stack,
-  pool: pg.Pool,
+  ground: Ground,
   observer: Observer,
   ended: StressRun["ended"],
   playedMs: number,
 ): Promise<StressRun> {
+  const { stack } = ground;
   const [counts, edges, market] = await Promise.all([
     stack.simCounts(),
     edgeReports(stack),
@@ -162,49 +117,41 @@ async function outcome(
     sums: {
       ...sumOf(edges.map(({ live }) => live)),
       sent: counts?.records ?? 0,
-      rows: await countRows(pool),
+      rows: await ground.countRows(edges),
       doubleSockets: counts?.doubleSockets ?? 0,
     },
     ...{ ended, playedMs },
     symbols: stack.places.symbols.length,
     accounts: stack.accounts().length,
-    place: observer.place,
-    unknown: observer.unknown(),
+    place: ground.place,
+    unknown: ground.unknown(),
   };
 }
 
 /** Looks at everything at once; shares and rates are of the time since its last look. */
 class Observer {
   readonly samples: Sample[] = [];
-  readonly place: DatabasePlace;
-  readonly #stack: Stack;
-  readonly #watch: DatabaseWatch;
-  #before: { atMs: number; look: DatabaseLook; own: ReadonlyMap<number, number> } | undefined;
+  readonly #ground: Ground;
+  #before: Reading | undefined;
 
-  constructor(stack: Stack, watch: DatabaseWatch, place: DatabasePlace) {
-    this.#stack = stack;
-    this.#watch = watch;
-    this.place = place;
-  }
-
-  unknown(): Record<string, string> {
-    return this.#watch.refusals();
+  constructor(ground: Ground) {
+    this.#ground = ground;
   }
 
   async look(atMs: number): Promise<Sample> {
-    const [counts, edges, picture, look] = await Promise.all([
-      this.#stack.simCounts(),
-      edgeReports(this.#stack),
-      fetchJson<Picture>(`${this.#stack.hubUrl}/status`),
-      this.#watch.look(),
+    const { stack, place } = this.#ground;
+    const [counts, edges, { hub, database: look }] = await Promise.all([
+      stack.simCounts(),
+      edgeReports(stack),
+      this.#ground.figures(),
     ]);
     const last = this.samples.at(-1);
     const now = { atMs, look, own: this.#ownSeconds() };
     const sample: Sample = {
       atMs,
       ...flowOf(counts, edges, last),
-      ...delaysOf(edges, picture),
-      ...loadOf(this.#before, now, this.place.isLocal),
+      ...delaysOf(edges, hub),
+      ...loadOf(this.#before, now, place.isLocal),
       connections: look.connections,
       locksWaiting: look.locksWaiting,
       commitMs: look.commitMs,
@@ -216,8 +163,11 @@ class Observer {
 
   /** CPU seconds of every process of this run, by pid. */
   #ownSeconds(): Map<number, number> {
-    const { postmaster } = this.place;
-    const { sim, hub, edges } = this.#stack;
+    const { stack, place } = this.#ground;
+    // Processes on another machine are not ours to count.
+    if (!place.isLocal) return new Map();
+    const { postmaster } = place;
+    const { sim, hub, edges } = stack;
     const ours = [process.pid, sim.pid, hub.pid, ...[...edges.values()].map(({ pid }) => pid)];
     if (postmaster !== null) ours.push(postmaster, ...childrenOf(postmaster));
     return new Map(ours.map((pid) => [pid, processCpu(pid)?.seconds ?? 0]));
@@ -249,11 +199,11 @@ function flowOf(
   };
 }
 
-function delaysOf(edges: readonly EdgeReport[], picture: Picture | null) {
-  const { latency, latencyNow } = picture ?? {};
+function delaysOf(edges: readonly EdgeReport[], hub: Figures["hub"]) {
+  const { latency, latencyNow } = hub ?? {};
   return {
     edgeLoopMs: edges.length === 0 ? null : Math.max(...edges.map(({ loop }) => loop.p99Ms)),
-    hubLoopMs: picture?.loop.p99Ms ?? null,
+    hubLoopMs: hub?.loop.p99Ms ?? null,
     p50NowMs: latencyNow?.p50Ms ?? null,
     p99NowMs: latencyNow?.p99Ms ?? null,
     p50Ms: latency?.p50Ms ?? null,
@@ -311,13 +261,4 @@ async function marketOf(stack: Stack): Promise<MarketState | null> {
 async function edgeReports(stack: Stack): Promise<EdgeReport[]> {
   const reports = await Promise.all(BROKERS.map((broker) => stack.edgeStatus(broker)));
   return reports.filter((report) => report !== null);
-}
-
-/** Live rows as SQL finds them, whatever anybody counted. */
-async function countRows(pool: pg.Pool): Promise<number> {
-  const { rows } = await pool.query<{ rows: number }>(
-    `select ((select count(*) from trade where origin = 0) + (select count(*) from book where origin = 0)
-       + (select count(*) from status where origin = 0))::float8 as rows`,
-  );
-  return rows[0]!.rows;
 }

@@ -1,10 +1,8 @@
-// `tickhub stress`: the market's open at N times its rate, through the whole path, with a verdict. Makes a
-// tickhub of its own beside the target's database, on the target's server, so that no row of it ever stands
-// in a table in use; refuses a server whose hub is collecting. Leaves evidence in the target's database.
+// `tickhub stress`: the market's open at N times its rate, through the whole path, with a verdict, and evidence of
+// it with what was loaded: a database server or, with --to, a hub of simulated brokers (stress-target.ts).
 import { createReadStream, existsSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { join, resolve } from "node:path";
-import type pg from "pg";
 import { BOUNDS, nextSpeed, standing } from "../measure/stress-limit.ts";
 import type { Try } from "../measure/stress-limit.ts";
 import { stressReport } from "../measure/stress-report.ts";
@@ -14,16 +12,18 @@ import { systemClock } from "../shared/clock.ts";
 import { readSettings } from "../shared/config.ts";
 import { TickhubError } from "../shared/errors.ts";
 import { lengthMs, readProfile } from "../sim/market/profile.ts";
-import { asDatabaseError, openPool } from "../store/database.ts";
-import { recordEvidence } from "../store/evidence.ts";
-import { migrate } from "../store/migrate.ts";
+import type { Profile } from "../sim/market/profile.ts";
+import { asDatabaseError } from "../store/database.ts";
 import { grouped, printJson, say } from "./output.ts";
-import { openServer } from "./server.ts";
 import { untilSignal } from "./signal.ts";
 import { runStress } from "./stress-run.ts";
 import type { StressRun } from "./stress-run.ts";
+import { openHubTarget, openServerTarget } from "./stress-target.ts";
+import type { StressTarget } from "./stress-target.ts";
 
 export interface StressOptions {
+  /** A staging hub's gateway, instead of a hub and a database of the run's own. */
+  to?: string;
   /** krx-open, us-open, or a file: a profile or a tape. */
   profile: string;
   speed: number;
@@ -47,6 +47,8 @@ export interface StressReport {
   seconds: number;
   symbols: number;
   accounts: number;
+  /** The hub that was loaded; null: one of the run's own. */
+  target: string | null;
   /** Is the database on this machine, with everything else? */
   local: boolean;
   records: StressRun["sums"];
@@ -76,25 +78,23 @@ export async function stress(options: StressOptions): Promise<number> {
   const limits = limitsOf(options.limit ?? []);
   const source = await sourceOf(options);
   const settings = readSettings(process.env);
-  const isOurs = settings.TICKHUB_DATABASE_URL === undefined;
   const ending = { asked: false };
   void untilSignal().then(() => (ending.asked = true));
-  const server = await openServer(settings.TICKHUB_STATE_DIR, settings.TICKHUB_DATABASE_URL);
-  const pool = openPool(server.url, { connectionsMax: 2, name: "tickhub-stress" });
+  const target =
+    options.to === undefined
+      ? await openServerTarget(settings, options.force)
+      : await openHubTarget(options.to, settings, { force: options.force, market: source.market });
   const command: Command = {
-    ...{ options, limits, source, pool, serverUrl: server.url },
+    ...{ options, limits, source, target },
     stateDir: resolve(join(settings.TICKHUB_STATE_DIR, "stress")),
     isEnded: () => ending.asked,
   };
   try {
-    if (isOurs) await migrate(pool, { clock: systemClock });
-    await refuseInUse(pool, options.force);
     return await (options.findLimit ? search(command) : single(command));
   } catch (error) {
     throw asDatabaseError(error);
   } finally {
-    await pool.end();
-    await server.stop();
+    await target.close();
   }
 }
 
@@ -102,9 +102,7 @@ interface Command {
   options: StressOptions;
   limits: Limits;
   source: Source;
-  /** Of the target's database: for its leases and its evidence. */
-  pool: pg.Pool;
-  serverUrl: string;
+  target: StressTarget;
   stateDir: string;
   isEnded: () => boolean;
 }
@@ -112,6 +110,8 @@ interface Command {
 interface Source {
   name: string;
   lengthMs: number;
+  /** Of a profile; a tape's is in the tape. */
+  market: Profile["market"] | null;
   args: (speed: number) => string[];
 }
 
@@ -126,6 +126,7 @@ async function sourceOf({ profile, seconds }: StressOptions): Promise<Source> {
     return {
       name: profile,
       lengthMs: (seconds ?? TAPE_S) * 1_000,
+      market: null,
       args: (speed) => ["--tape", path, "--speed", String(speed), ...common],
     };
   }
@@ -133,6 +134,7 @@ async function sourceOf({ profile, seconds }: StressOptions): Promise<Source> {
   return {
     name: read.name,
     lengthMs: Math.min(lengthMs(read), seconds === undefined ? Infinity : seconds * 1_000),
+    market: read.market,
     args: (speed) => ["--profile", path, "--times", String(speed), ...common],
   };
 }
@@ -160,35 +162,6 @@ function limitsOf(texts: readonly string[]): Limits {
   return limits;
 }
 
-/** A lease whose holder was heard of this lately, or a batch committed this lately. */
-const IN_USE_MINUTES = 15;
-
-/**
- * The scratch database keeps rows apart, not the disk and the processors: a server whose hub is collecting
- * is left alone. Throws STRESS_TARGET_IN_USE.
- */
-async function refuseInUse(pool: pg.Pool, force: string | undefined): Promise<void> {
-  if (force !== undefined || !(await hasTable(pool, "lease"))) return;
-  const { rows } = await pool.query<{ leases: number; batches: number }>(
-    `select (select count(*) from public.lease
-         where holder is not null and seen_at > now() - make_interval(mins => $1))::int as leases,
-       (select count(*) from public.ingest_batch
-         where committed_at > now() - make_interval(mins => $1))::int as batches`,
-    [IN_USE_MINUTES],
-  );
-  const { leases, batches } = rows[0]!;
-  if (leases + batches === 0) return;
-  throw new TickhubError("STRESS_TARGET_IN_USE", { leases, batches, minutes: IN_USE_MINUTES });
-}
-
-async function hasTable(pool: pg.Pool, name: string): Promise<boolean> {
-  const { rows } = await pool.query<{ there: boolean }>(
-    "select to_regclass('public.' || quote_ident($1)) is not null as there",
-    [name],
-  );
-  return rows[0]!.there;
-}
-
 /** One run and its verdict. */
 async function single(command: Command): Promise<number> {
   const { options, source } = command;
@@ -211,13 +184,13 @@ async function single(command: Command): Promise<number> {
 
 /** Null when the operator ended it. */
 async function once(command: Command, speed: number, length: number): Promise<StressRun | null> {
-  const { options, source, stateDir, serverUrl, isEnded } = command;
+  const { options, source, stateDir, target, isEnded } = command;
   const bar = new Bar(options.json ?? false, `${source.name} x${speed}`, length);
   bar.begin();
   try {
     const run = await runStress({
-      ...{ stateDir, serverUrl, isEnded, lengthMs: length },
-      simArgs: source.args(speed),
+      ...{ stateDir, isEnded, lengthMs: length, withGround: target.withGround },
+      simArgs: [...source.args(speed), ...target.simArgs],
       look: (sample) => bar.show(sample),
     });
     return run.ended === "operator" ? null : run;
@@ -226,7 +199,11 @@ async function once(command: Command, speed: number, length: number): Promise<St
   }
 }
 
-function reportOf({ source, limits }: Command, speed: number, run: StressRun): StressReport {
+function reportOf(
+  { source, limits, target }: Command,
+  speed: number,
+  run: StressRun,
+): StressReport {
   const verdict = judge(run.samples, run.lateness, run.sums, limits);
   const last = run.samples.at(-1);
   const most = (name: "p50Ms" | "p99Ms" | "p999Ms") =>
@@ -238,7 +215,7 @@ function reportOf({ source, limits }: Command, speed: number, run: StressRun): S
   return {
     ...{ ok: verdict.ok, valid: verdict.valid, summary: verdict.summary },
     ...{ profile: source.name, speed, seconds, symbols: run.symbols, accounts: run.accounts },
-    local: run.place.isLocal,
+    ...{ target: target.shown, local: run.place.isLocal },
     records: run.sums,
     recordsPerSecond: seconds === 0 ? 0 : run.sums.sent / seconds,
     receiveToCommit: { p50Ms: last?.p50Ms ?? null, p99Ms: most("p99Ms"), p999Ms: most("p999Ms") },
@@ -248,17 +225,16 @@ function reportOf({ source, limits }: Command, speed: number, run: StressRun): S
   };
 }
 
-/** Into the target's own database; null where that has no tickhub in it. */
-async function keep(command: Command, report: StressReport): Promise<number | null> {
-  const { pool, options } = command;
-  if (!(await hasTable(pool, "evidence"))) return null;
+/** With the target; null where that has no tickhub in it. */
+async function keep({ target, options }: Command, report: StressReport): Promise<number | null> {
   const { ok, valid, summary, profile, speed, seconds, records, recordsPerSecond } = report;
   const figures = Object.fromEntries(report.checks.map(({ name, value }) => [name, value]));
-  return await recordEvidence(pool, {
+  return await target.keep({
     ...{ kind: "stress", subject: "hub", ok, atMs: systemClock.nowMs() },
     summary: `${profile} at ${speed}: ${summary}`.slice(0, 1_000),
     detail: {
       ...{ valid, profile, speed, seconds, records, recordsPerSecond, figures },
+      ...(target.shown === null ? {} : { through: "gateway" }),
       ...(options.force === undefined ? {} : { forced: options.force }),
     },
   });
@@ -331,6 +307,9 @@ function show(report: StressReport): void {
   const ms = (value: number | null) => (value === null ? "?" : `${Math.round(value)} ms`);
   const { p50Ms, p99Ms, p999Ms } = receiveToCommit;
   say(`  receive to commit: p50 ${ms(p50Ms)}, p99 ${ms(p99Ms)}, p99.9 ${ms(p999Ms)}`);
+  if (report.target !== null) {
+    say(`  into ${report.target}: its ${grouped(rows)} rows stay in that hub's database`);
+  }
   if (local) say("  everything runs on this machine; CPU is that of the run's own processes");
   for (const { says, value, limit, unit, over } of checks) {
     const found = value === null ? "unknown" : amount(value, unit);

@@ -3,6 +3,7 @@
 // news-edge.ts: the light one) adds what fills the outbox, and asks the hub through `ask`.
 import { randomUUID } from "node:crypto";
 import { hostname } from "node:os";
+import type { BrokerKind } from "../shared/brokers.ts";
 import type { Clock } from "../shared/clock.ts";
 import { every } from "../shared/clock.ts";
 import { routeThrough } from "../shared/dial/route.ts";
@@ -35,6 +36,8 @@ export interface CoreOptions {
   version: string;
   hubUrl: string;
   token: string;
+  /** Whose ticks it carries; default: real ones. */
+  brokers?: BrokerKind;
   /** `socks5://` or `http://`: the way to the hub, which the proxy also resolves. */
   uplinkProxy?: string | undefined;
   outboxBytes: number;
@@ -122,7 +125,11 @@ export class EdgeCore {
     this.#books = new LedgerWatch(this.outbox, emit);
     this.sender = new Sender({
       ...{ url, edge, token, version, clock, emit, outbox: this.outbox },
-      ...{ bootId: this.#bootId, route: routeThrough([options.uplinkProxy], clock) },
+      ...{
+        bootId: this.#bootId,
+        brokers: options.brokers,
+        route: routeThrough([options.uplinkProxy], clock),
+      },
       bytes: this.meter.hub,
       ...link,
     });

@@ -9,6 +9,7 @@ import { countByEdge } from "./hub.ts";
 import type { EvidenceDoor } from "./ingest/evidence-door.ts";
 import type { InstrumentsDoor } from "./ingest/instruments-door.ts";
 import type { SentinelDoor } from "./ingest/sentinel-door.ts";
+import type { StressDoor } from "./ingest/stress-door.ts";
 import type { Gateway } from "./ingest/gateway.ts";
 import { CALL_BACK_MS, callBack } from "./lease/call-back.ts";
 import { ERRAND_STEP_MS, runErrand } from "./phase/errand.ts";
@@ -40,16 +41,16 @@ export function createDoors(
     picture: () => Promise<Picture>;
     evidence: EvidenceDoor;
     instruments: InstrumentsDoor;
+    stress: StressDoor;
     sentinel: SentinelDoor | undefined;
   },
 ): Doors {
   const { port, webPort, bind } = core;
-  const { evidence, instruments, sentinel, picture } = inner;
+  const { evidence, instruments, stress, sentinel, picture } = inner;
   const options: WebOptions = { ...webOptions(core, gateway, picture), sentinel };
   const forEdges = {
     onUpgrade: (...upgrade: Parameters<Gateway["upgrade"]>) => gateway.upgrade(...upgrade),
-    evidence,
-    instruments,
+    ...{ evidence, instruments, stress },
   };
   if (webPort === undefined) {
     const both = createWebServer({ ...options, ...forEdges });

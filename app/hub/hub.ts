@@ -1,6 +1,7 @@
 // The hub as one object: database prepared, leases planned, gateway and page listening. Composition only;
 // what happens to a batch is ingest/, who may collect is lease/, what people see is query/ and web/.
 import type pg from "pg";
+import type { BrokerKind } from "../shared/brokers.ts";
 import { CANARY, canaryToken } from "../shared/canary.ts";
 import { sleep } from "../shared/clock.ts";
 import type { Clock } from "../shared/clock.ts";
@@ -16,6 +17,7 @@ import { TAILSCALE_SOCKET } from "../shared/tailscaled.ts";
 import { SocketBytes } from "../shared/socket-bytes.ts";
 import { asDatabaseError, openPool } from "../store/database.ts";
 import { readInstrumentNames } from "../store/instruments.ts";
+import { claimBrokers } from "../store/brokers.ts";
 import { openAlerts, storeSentinelReport } from "../store/alerts.ts";
 import { keepEvidence } from "../store/latency-runs.ts";
 import { migrate } from "../store/migrate.ts";
@@ -28,6 +30,7 @@ import type { Backend } from "./ingest/connection.ts";
 import { EvidenceDoor } from "./ingest/evidence-door.ts";
 import { InstrumentsDoor } from "./ingest/instruments-door.ts";
 import { SentinelDoor } from "./ingest/sentinel-door.ts";
+import { StressDoor } from "./ingest/stress-door.ts";
 import { Gateway } from "./ingest/gateway.ts";
 import type { GatewayLimits } from "./ingest/gateway.ts";
 import { TailnetIdentity } from "./ingest/identity.ts";
@@ -61,6 +64,8 @@ export interface HubOptions {
   webPort?: number | undefined;
   bind: string;
   allowPublic?: boolean;
+  /** Whose ticks it takes, of edges that say the same; default: real ones. */
+  brokers?: BrokerKind;
   /** Edges and their tokens, or these tokens' `sha256:HEX`. */
   edges: ReadonlyMap<string, string>;
   /** Tailnet tags of which an edge's machine needs one; an edge without any is not asked. */
@@ -128,13 +133,15 @@ const LATENCY_NOW_SPAN_MS = 1_000;
 
 /**
  * Starts a hub: the port first, so that a second one is refused before it touches the database, then the
- * database. Throws GATEWAY_PUBLIC, GATEWAY_PORT_TAKEN, DATABASE_*, CAP_TOO_SMALL.
+ * database. Throws GATEWAY_PUBLIC, GATEWAY_PORT_TAKEN, DATABASE_*, CAP_TOO_SMALL; DATABASE_BROKERS where it holds
+ * the other kind of ticks.
  */
 export async function startHub(options: HubOptions): Promise<Hub> {
   assertPrivate(options.bind, options.allowPublic ?? false);
   const core = createCore(options);
   const gateway = createGateway(core);
   const picture = () => look(core, gateway);
+  const stress = createStressDoor(core, gateway, picture);
   const doors = createDoors(core, gateway, {
     picture,
     evidence: createEvidenceDoor(core, gateway),
@@ -143,6 +150,7 @@ export async function startHub(options: HubOptions): Promise<Hub> {
       read: () => readInstrumentNames(core.pool),
       emit: core.emit,
     }),
+    stress,
     sentinel: createSentinelDoor(core),
   });
   try {
@@ -164,12 +172,15 @@ export async function startHub(options: HubOptions): Promise<Hub> {
       gatewayUrl,
       port: Number(new URL(edgeUrl).port),
       picture,
-      stop: () => stop(core, gateway, doors),
+      async stop() {
+        await stop(core, gateway, doors);
+        await stress.stop();
+      },
     };
   } catch (error) {
     core.loop.stop();
     await doors.close();
-    await Promise.all([core.reader.stop(), core.pool.end()]);
+    await Promise.all([core.reader.stop(), core.pool.end(), stress.stop()]);
     throw error;
   }
 }
@@ -189,6 +200,7 @@ function createCore(options: HubOptions) {
   const startedMs = clock.monoMs();
   return {
     ...options,
+    brokers: options.brokers ?? ("real" as const),
     served,
     meters: new MeterKeeper({
       ...{
@@ -287,9 +299,9 @@ function createBackend(core: Core): Backend {
 }
 
 function createGateway(core: Core): Gateway {
-  const { version, admission, identity, clock, emit, limits, heartbeat, state } = core;
+  const { version, brokers, admission, identity, clock, emit, limits, heartbeat, state } = core;
   return new Gateway({
-    version,
+    ...{ version, brokers },
     admission,
     identity,
     clock,
@@ -302,14 +314,38 @@ function createGateway(core: Core): Gateway {
 }
 
 function createEvidenceDoor(core: Core, gateway: Gateway): EvidenceDoor {
-  const { pool, clock, emit, admission, accounts } = core;
+  const { pool, clock, emit, admission, accounts, brokers } = core;
   return new EvidenceDoor({
+    brokers,
     vet: (edge, request) => gateway.vet(edge, request),
     isOwn: (edge, account) =>
       accounts.some((planned) => planned.account === account) && admission.mayUse(edge, account),
     store: (evidence) => keepEvidence(pool, evidence),
     clock,
     emit,
+  });
+}
+
+function createStressDoor(
+  core: Core,
+  gateway: Gateway,
+  picture: () => Promise<Picture>,
+): StressDoor {
+  const { brokers, databaseUrl, clock, emit, version, symbols, accounts } = core;
+  return new StressDoor({
+    ...{ brokers, databaseUrl, clock, emit },
+    vet: (edge, request) => gateway.vet(edge, request),
+    async hub() {
+      const { accounts: known, loop, latency, latencyNow } = await picture();
+      const leases = known.flatMap(({ account, lease }) => {
+        if (lease?.holder == null) return [];
+        return [{ account, edge: lease.edge, seenMs: lease.seenMs }];
+      });
+      return {
+        ...{ version, symbols: [...symbols], leases, loop, latency, latencyNow },
+        accounts: accounts.map(({ account }) => account),
+      };
+    },
   });
 }
 
@@ -331,7 +367,7 @@ async function look(core: Core, gateway: Gateway): Promise<Picture> {
   const { version, startedMs, clock, overview, identity, live, latency, leases, keeper } = core;
   await overview.refresh();
   return pictureOf({
-    version,
+    ...{ version, brokers: core.brokers },
     startedMs,
     nowMs: clock.nowMs(),
     health: overview.health(),
@@ -371,8 +407,9 @@ async function stop(core: Core, gateway: Gateway, doors: Doors): Promise<void> {
   await Promise.all([core.reader.stop(), core.pool.end()]);
 }
 
-async function prepare({ pool, clock, reporter, leases, state }: Core): Promise<void> {
+async function prepare({ pool, clock, reporter, leases, state, brokers }: Core): Promise<void> {
   await migrate(pool, { clock, onEvent: reporter.emit });
+  await claimBrokers(pool, brokers);
   await leases.prepare();
   state.system = await readSystem(pool);
 }

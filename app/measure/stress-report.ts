@@ -14,6 +14,8 @@ export interface StressOutcome {
   seconds: number;
   symbols: number;
   accounts: number;
+  /** The hub that was loaded; null: one of the run's own. */
+  target: string | null;
   local: boolean;
   records: Conservation;
   checks: readonly Check[];
@@ -50,9 +52,11 @@ export function stressReport(outcome: StressOutcome): string {
         content: [
           paragraph(
             `${seconds.toFixed(0)} s, ${outcome.symbols} symbols over ${outcome.accounts} accounts of two brokers. ` +
-              (outcome.local
-                ? "Generator, edges, hub and database shared one machine."
-                : "The database was on another machine."),
+              (outcome.target !== null
+                ? `Into the hub at ${outcome.target}; generator and edges were here.`
+                : outcome.local
+                  ? "Generator, edges, hub and database shared one machine."
+                  : "The database was on another machine."),
           ),
           tableOf(
             ["threshold", "found", "limit", ""],

@@ -2,6 +2,7 @@
 // default and what it is for; docs/configuration.md is compared with it by a test. An unknown
 // TICKHUB_* name is refused with the nearest known one, because a misspelt setting is a silent default.
 import { z } from "zod";
+import { BROKER_KINDS } from "./brokers.ts";
 import { TickhubError } from "./errors.ts";
 import { LATENCY_ACCEPT_DEFAULT, parseThresholds } from "./latency-run.ts";
 import type { LogSettings } from "./log-lines.ts";
@@ -126,6 +127,10 @@ export const SETTINGS = {
   TICKHUB_MARKET_CLOCK: {
     schema: z.string().default("wall"),
     help: "Market time of a tape or simulation: wall, fixed:ISO or from:ISO@epochMs*speed.",
+  },
+  TICKHUB_BROKERS: {
+    schema: z.enum(BROKER_KINDS).default("real"),
+    help: "simulated: a staging hub or edge, which has to do with its like only.",
   },
   // Hub
   TICKHUB_PORT: { schema: port.default(8610), help: "Port of the hub: gateway, page, /metrics." },
@@ -358,6 +363,15 @@ export const SETTINGS = {
   TICKHUB_LATENCY_ACCEPT: {
     schema: thresholds.prefault(LATENCY_ACCEPT_DEFAULT),
     help: "What `tickhub latency` accepts: ack.p99=250,commit.p99=100, in ms.",
+  },
+  TICKHUB_STRESS_TOKENS: {
+    schema: pairs
+      .refine((edges) => [...edges.values()].every((text) => /^(?!sha256:).{8,}$/.test(text)), {
+        error: "kis=token,kiwoom=token, the tokens themselves",
+      })
+      .optional(),
+    help: "Tokens of a staging hub's edges, as which `tickhub stress --to` plays: kis=token,kiwoom=token.",
+    secret: true,
   },
   // Brokers
   KIS_APP_KEY: {

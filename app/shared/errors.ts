@@ -26,6 +26,10 @@ export const ERRORS = {
     retry: false,
     hint: "This database needs a newer tickhub: update, then start again.",
   },
+  DATABASE_BROKERS: {
+    retry: false,
+    hint: "Real and simulated ticks never share a database. Set TICKHUB_BROKERS right, or use another database.",
+  },
   DATABASE_SCHEMA_CHANGED: {
     retry: false,
     hint: "An applied migration was edited. Restore the file from git.",
@@ -198,6 +202,10 @@ export const ERRORS = {
   EDGE_IDENTITY: {
     retry: false,
     hint: "The tailnet does not know this edge's machine under a tag that TICKHUB_EDGE_TAGS gives it.",
+  },
+  EDGE_BROKERS: {
+    retry: false,
+    hint: "One has real brokers, the other simulated ones: the edge belongs to another hub (TICKHUB_BROKERS).",
   },
   EDGE_ACCOUNT: {
     retry: false,
@@ -401,6 +409,14 @@ export const ERRORS = {
   STRESS_TARGET_IN_USE: {
     retry: false,
     hint: "Name a staging server, or stop its edges and wait; --force REASON loads it all the same.",
+  },
+  STRESS_TARGET_REAL: {
+    retry: false,
+    hint: "Only a hub with TICKHUB_BROKERS=simulated on a database of its own is loaded; --force is no way around it.",
+  },
+  STRESS_TARGET_PLAN: {
+    retry: false,
+    hint: "Give the staging hub TICKHUB_SYMBOLS of the profile's market and TICKHUB_ACCOUNTS of both brokers.",
   },
   PROFILE_UNREADABLE: {
     retry: false,

@@ -2,6 +2,7 @@
 // messages"). A batch is a binary WebSocket message, exactly the bytes of batch.ts; everything else is one
 // JSON object a text message, and every one of them is checked here before anybody reads a field of it.
 import { z } from "zod";
+import { BROKER_KINDS } from "./brokers.ts";
 import { ERRORS, TickhubError } from "./errors.ts";
 import type { ErrorCode, ErrorContext } from "./errors.ts";
 import { countersSchema, SHEDDING } from "./meters.ts";
@@ -128,6 +129,8 @@ const hello = z.object({
   sentMs: z.number(),
   /** How often this edge wants to hear and be heard; a hub of before strips it and keeps its own time. */
   tickMs: z.number().min(1).optional().catch(undefined),
+  /** Whose ticks it carries; an edge of a release before does not say, and carries real ones. */
+  brokers: z.enum(BROKER_KINDS).optional(),
 });
 
 /** From here on, batches of this account are this holder's. Sent before the first of them. */
@@ -232,6 +235,8 @@ const welcome = z.object({
   }),
   /** Numbers of the tables it stores. A hub of the release before does not say: it has TABLES_UNSAID. */
   tables: z.array(z.number().int()).max(64).optional(),
+  /** Whose ticks it takes; a hub of a release before does not say, and takes real ones. */
+  brokers: z.enum(BROKER_KINDS).optional(),
 });
 const refused = z.object({
   type: z.literal("refused"),

@@ -29,6 +29,8 @@ export const optionsSchema = z.strictObject({
   tape: z.array(z.string()).default([]),
   /** A profile of an open to play instead, and so many times its records in the same time. */
   profile: z.string().optional(),
+  /** Whose symbols they are, busiest first; default: as many as the profile says. */
+  codes: z.array(z.string().regex(/^[0-9A-Z./]{1,12}$/)).optional(),
   times: z.coerce.number().positive().max(1000).default(1),
   /** Trades that a broker says otherwise, or not: broker:symbol:cumulative volume:change (change.ts). */
   tamper: z.array(tampering).refine(areApart, { error: "a trade is named twice" }).default([]),
@@ -107,8 +109,11 @@ export function readArguments(args: readonly string[]): SimOptions {
     throw new TickhubError("USAGE", { reason: (cause as Error).message }, { cause });
   }
   const input = Object.fromEntries(names.map((name) => [name, values[kebab(name)]]));
-  const { expect } = input;
-  return readOptions({ ...input, expect: typeof expect === "string" ? list(expect) : undefined });
+  const commas = ["expect", "codes"].map((name) => {
+    const text = input[name];
+    return [name, typeof text === "string" ? list(text) : undefined];
+  });
+  return readOptions({ ...input, ...Object.fromEntries(commas) });
 }
 
 function isList(name: string): boolean {

@@ -175,8 +175,8 @@ export async function startSim(input: SimInput = {}, clock: Clock = systemClock)
 type AnyMarket = Market | FrameMarket;
 
 async function openMarket(options: SimOptions): Promise<AnyMarket> {
-  const { tape, profile, times, seed } = options;
-  if (profile !== undefined) return profileMarket(readProfile(profile), times, seed);
+  const { tape, profile, times, seed, codes } = options;
+  if (profile !== undefined) return profileMarket(readProfile(profile), times, seed, codes);
   if (tape.length === 0) return generateMarket(generatorOptions(options));
   const areFrames = await Promise.all(tape.map(isFrameTape));
   if (areFrames.every(Boolean)) return openFrameTapes(tape);

@@ -40,6 +40,7 @@ export function hubSettings(
     TICKHUB_SYMBOLS: app.symbols.join(","),
     TICKHUB_ACCOUNTS: app.accounts.join(","),
     TICKHUB_EDGE_TAGS: tagged.join(","),
+    ...(app.brokers === "simulated" ? { TICKHUB_BROKERS: app.brokers } : {}),
     ...(app.retainDays > 0 ? { TICKHUB_RETAIN_DAYS: String(app.retainDays) } : {}),
     ...(vm.shape === "VM.Standard.E2.1.Micro" ? MICRO : {}),
   };

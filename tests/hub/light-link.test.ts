@@ -26,6 +26,7 @@ async function connect(hello: object) {
       edge: "news",
       address: "",
       version: "t",
+      brokers: "real",
       backend: {
         write: () => Promise.reject(new Error("no batch was sent")),
         ask: () => Promise.reject(new Error("nothing was asked")),

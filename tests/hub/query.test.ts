@@ -91,6 +91,7 @@ describe("the picture", () => {
   };
   const input: PictureInput = {
     version: "1",
+    brokers: "real",
     nowMs: 10_000,
     startedMs: 4_000,
     health: { ok: true, checkedMs: 0 },

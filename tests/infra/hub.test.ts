@@ -350,7 +350,9 @@ describe("staging", () => {
       TICKHUB_WAL_ARCHIVE: "off",
       TICKHUB_SHARED_BUFFERS: "128MB",
       TICKHUB_EDGE_TAGS: "kis=tag:stg-edge-kis,kiwoom=tag:stg-edge-kiwoom,news=tag:stg-edge-news",
+      TICKHUB_BROKERS: "simulated",
     });
+    expect(release(production)["settings"]).not.toHaveProperty("TICKHUB_BROKERS");
     expect(release(production)["settings"]).not.toHaveProperty("TICKHUB_WAL_ARCHIVE");
   });
 

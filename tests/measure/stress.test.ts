@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import fc from "fast-check";
-import { cpuShare, readCpuTicks, readIoStallMs } from "../../app/measure/host.ts";
+import { cpuShare, readCpuTicks, readIoStallMs } from "../../app/store/host.ts";
 import { BOUNDS, nextSpeed, standing } from "../../app/measure/stress-limit.ts";
 import type { Try } from "../../app/measure/stress-limit.ts";
 import { stressReport } from "../../app/measure/stress-report.ts";
@@ -149,7 +149,7 @@ test("the report shows each threshold and a plot of each kind", () => {
   const { ok, summary, checks } = overOf(CALM);
   const html = stressReport({
     ...{ ok, summary, checks, profile: "krx-open", speed: 10, seconds: 9, symbols: 100 },
-    ...{ accounts: 6, local: true, records: KEPT, samples: CALM, madeMs: 0 },
+    ...{ accounts: 6, target: null, local: true, records: KEPT, samples: CALM, madeMs: 0 },
   });
   expect(html.match(/<svg/g)).toHaveLength(9);
   for (const { says } of checks) expect(html).toContain(says.replaceAll("'", "&#39;"));

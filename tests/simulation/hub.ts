@@ -56,6 +56,7 @@ export class Hub {
     socket.on("close", () => this.ends.delete(end));
     new EdgeConnection(socket as unknown as WebSocket, end as unknown as Socket, {
       ...{ edge, address: "100.64.0.1", version: "sim", emit, clock: process.clock },
+      brokers: "real",
       backend: this.#backend(),
       limits: GATEWAY_LIMITS,
       rate: new EdgeRate(GATEWAY_LIMITS.rate, process.clock.monoMs()),

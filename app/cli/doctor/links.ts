@@ -56,6 +56,8 @@ const DOOR_NEXT: Partial<Record<ErrorCode, (look: Look, url: URL) => string>> = 
     `\`curl -sS ${healthOf(url)}\`: a hub answers with its version. TICKHUB_HUB_URL names the gateway's port.`,
   EDGE_TOKEN: ({ settings }) =>
     `\`npx tickhub token ${settings.TICKHUB_EDGE_ID ?? "EDGE"}\`, then its hash to the hub's TICKHUB_EDGE_TOKENS.`,
+  EDGE_BROKERS: (_look, gateway) =>
+    `compare TICKHUB_BROKERS with that of the hub at ${gateway.host}; TICKHUB_HUB_URL may be another hub's`,
   EDGE_IDENTITY: () =>
     "`tailscale status --self`: the machine needs a tag of the hub's TICKHUB_EDGE_TAGS.",
   WIRE_VERSION: () => "`npx tickhub --version`, on both machines; update the older.",
@@ -76,7 +78,7 @@ async function doorTroubles(look: Look): Promise<Trouble[]> {
   const transport = createTransport(gateway.href, {
     ...{ edge, token, version: VERSION, bootId: randomUUID(), clock },
     ...{ ...TRANSPORT_TIMINGS, answerMs: ANSWER_MS, heartbeat: HEARTBEAT },
-    route: routeThrough([proxy], clock),
+    ...{ route: routeThrough([proxy], clock), brokers: settings.TICKHUB_BROKERS },
   });
   try {
     await transport.open();

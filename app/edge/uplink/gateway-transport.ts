@@ -7,6 +7,7 @@ import type { IncomingMessage } from "node:http";
 import type { Socket } from "node:net";
 import { z } from "zod";
 import { readHeader, WIRE_VERSIONS } from "../../shared/batch.ts";
+import { isSameKind } from "../../shared/brokers.ts";
 import type { Timer } from "../../shared/clock.ts";
 import { codeOf, TickhubError } from "../../shared/errors.ts";
 import {
@@ -170,12 +171,13 @@ export class GatewayTransport implements Transport {
   }
 
   #hello(): EdgeMessage {
-    const { edge, version, bootId, clock, heartbeat } = this.#options;
+    const { edge, version, bootId, brokers, clock, heartbeat } = this.#options;
     const { tickMs } = heartbeat;
     return {
       ...{ type: "hello", wire: WIRE_VERSIONS, edge, version, bootId, sentMs: clock.nowMs() },
       // The usual tick is the hub's own, whatever it is by now.
       ...(tickMs === HEARTBEAT.tickMs ? {} : { tickMs }),
+      ...(brokers === undefined ? {} : { brokers }),
     };
   }
 
@@ -222,6 +224,12 @@ export class GatewayTransport implements Transport {
 
   #welcomed(message: Welcome): void {
     if (this.#state.name !== "opening") return;
+    const { edge, brokers } = this.#options;
+    if (!isSameKind(edge, brokers, message.brokers)) {
+      const kinds = { hub: message.brokers ?? "real", edge: brokers ?? "real" };
+      this.#fail(new TickhubError("EDGE_BROKERS", kinds));
+      return;
+    }
     const { socket, welcome } = this.#state;
     this.#state = { name: "open", socket };
     welcome.timer.cancel();

@@ -3,6 +3,8 @@
 // Promises: one lost connection closes the whole link, because only a new `open` can notice that another
 // database answers at the same address.
 import type pg from "pg";
+import { isSameKind } from "../../shared/brokers.ts";
+import type { BrokerKind } from "../../shared/brokers.ts";
 import { codeOf, TickhubError } from "../../shared/errors.ts";
 import type { ErrorCode } from "../../shared/errors.ts";
 import type { Standing } from "../../shared/gateway-protocol.ts";
@@ -70,15 +72,20 @@ export class PostgresTransport implements Transport {
   async open(): Promise<Opened> {
     try {
       await this.#pulse.start();
-      const { rows } = await this.#pool.query<Omit<Opened, "tables"> & { hasOwn: boolean }>(
+      const { rows } = await this.#pool.query<
+        Omit<Opened, "tables"> & { hasOwn: boolean; hasKind: boolean }
+      >(
         `select (select system_identifier::text from pg_control_system()) as system,
                 'postgres ' || current_setting('server_version') as hub,
                 extract(epoch from clock_timestamp())::float8 * 1000 as "hubMs",
                 -- Migration 0018: news and log lines have a way in.
                 to_regproc('public.log_lock') is not null as "hasOwn",
+                -- Migration 0023: it says whose ticks it holds.
+                to_regclass('public.hub_brokers') is not null as "hasKind",
                 'public.where_am_i'::regproc`,
       );
-      const { system, hub, hubMs, hasOwn } = rows[0]!;
+      const { system, hub, hubMs, hasOwn, hasKind } = rows[0]!;
+      if (hasKind) await this.#refuseOtherKind();
       const tables = hasOwn ? TABLES_TAKEN : TABLES_UNSAID;
       this.#state = "open";
       this.#pool.on("error", (error) => this.#lost(error));
@@ -108,6 +115,16 @@ export class PostgresTransport implements Transport {
     await this.#pool.end();
   }
 
+  async #refuseOtherKind(): Promise<void> {
+    const { edge, brokers } = this.#options;
+    const { rows } = await this.#pool.query<{ kind: BrokerKind }>(
+      "select kind from public.hub_brokers",
+    );
+    const kind = rows[0]?.kind;
+    if (isSameKind(edge, brokers, kind)) return;
+    throw new TickhubError("EDGE_BROKERS", { hub: kind ?? "real", edge: brokers ?? "real" });
+  }
+
   async #guard<T>(run: () => Promise<T>): Promise<T> {
     if (this.#state !== "open") throw new TickhubError("UPLINK_CLOSED", { url: this.url });
     try {
@@ -129,7 +146,7 @@ export class PostgresTransport implements Transport {
   }
 
   #openError(error: unknown): TickhubError {
-    if (error instanceof TickhubError && error.code.startsWith("PROXY_")) return error;
+    if (error instanceof TickhubError && /^(PROXY_|EDGE_)/.test(error.code)) return error;
     const sqlstate = codeOf(error);
     const facts = { url: this.url, reason: sqlstate };
     const refusal = REFUSALS[sqlstate];

@@ -2,6 +2,7 @@
 // way, settles what is committed, and after any failure waits until nothing is under way before it sends
 // again from where the hub stands. Promises: a batch leaves the outbox by a verdict only; while the link is
 // down nothing but time is spent; a database that is not the one before gets nothing.
+import type { BrokerKind } from "../../shared/brokers.ts";
 import type { Clock, Timer } from "../../shared/clock.ts";
 import { codeOf, TickhubError } from "../../shared/errors.ts";
 import type { Emit } from "../../shared/events.ts";
@@ -54,6 +55,8 @@ export interface SenderOptions {
   token: string;
   version: string;
   bootId: string;
+  /** Whose ticks this edge carries. */
+  brokers?: BrokerKind | undefined;
   outbox: Outbox;
   clock: Clock;
   emit: Emit;
@@ -125,9 +128,9 @@ export class Sender {
   #drained: (() => void) | null = null;
 
   constructor(options: SenderOptions) {
-    const { url, edge, token, version, bootId, clock, route, bytes } = options;
+    const { url, edge, token, version, bootId, brokers, clock, route, bytes } = options;
     const { heartbeat = HEARTBEAT } = options;
-    const ours = { edge, token, version, bootId, clock, route, bytes };
+    const ours = { edge, token, version, bootId, brokers, clock, route, bytes };
     this.#options = options;
     this.#connect =
       options.connect ?? (() => createTransport(url, { ...ours, heartbeat, ...TRANSPORT_TIMINGS }));

@@ -1,6 +1,7 @@
 // One link to the hub, as the sender sees it: either the gateway's WebSocket or the hub's database itself,
 // picked by the URL's scheme. A transport lives once: opened, used, closed; the next try is a new one.
 // Promises: `send` resolves after the rows are committed, and every promise it gave settles when it closes.
+import type { BrokerKind } from "../../shared/brokers.ts";
 import type { Clock } from "../../shared/clock.ts";
 import { TickhubError } from "../../shared/errors.ts";
 import type { EdgeStatus, Standing, Wish } from "../../shared/gateway-protocol.ts";
@@ -40,7 +41,7 @@ export interface Opened {
 export interface Transport {
   /** Without the password. */
   readonly url: string;
-  /** Resolves when the other side accepted us. Throws TickhubError (EDGE_TOKEN, WIRE_VERSION, UPLINK_*, PROXY_*). */
+  /** Resolves when the other side accepted us. Throws TickhubError (EDGE_TOKEN, EDGE_BROKERS, WIRE_VERSION, UPLINK_*, PROXY_*). */
   open(): Promise<Opened>;
   ask(question: Question): Promise<Standing>;
   /** Pipelined; resolves after commit. Rejects with a TickhubError. */
@@ -56,6 +57,8 @@ export interface TransportOptions {
   token: string;
   version: string;
   bootId: string;
+  /** Whose ticks this edge carries; default: real ones. A hub of others is not spoken to. */
+  brokers?: BrokerKind | undefined;
   clock: Clock;
   /** From connecting to being accepted, and from a question to its answer. */
   answerMs: number;

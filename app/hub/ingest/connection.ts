@@ -5,6 +5,8 @@ import type { RawData, WebSocket } from "ws";
 import type { Socket } from "node:net";
 import { readHeader, WIRE_VERSIONS } from "../../shared/batch.ts";
 import type { BatchHeader } from "../../shared/batch.ts";
+import { isSameKind } from "../../shared/brokers.ts";
+import type { BrokerKind } from "../../shared/brokers.ts";
 import type { Clock, Timer } from "../../shared/clock.ts";
 import { codeOf, ERRORS, TickhubError } from "../../shared/errors.ts";
 import type { ErrorCode, ErrorContext } from "../../shared/errors.ts";
@@ -52,6 +54,7 @@ export interface ConnectionOptions {
   edge: string;
   address: string;
   version: string;
+  brokers: BrokerKind;
   backend: Backend;
   limits: ConnectionLimits;
   /** The edge's, shared by its connections. */
@@ -182,7 +185,11 @@ export class EdgeConnection {
       });
       return;
     }
-    const { backend, limits, clock, emit, address, version } = this.#options;
+    const { backend, limits, clock, emit, address, version, brokers } = this.#options;
+    if (!isSameKind(this.edge, hello.brokers, brokers)) {
+      this.#refuse("EDGE_BROKERS", { hub: brokers, edge: hello.brokers ?? "real" });
+      return;
+    }
     const system = await backend.system();
     if (this.#state !== "greeting") return;
     this.#state = "open";
@@ -196,6 +203,7 @@ export class EdgeConnection {
       hubMs: clock.nowMs(),
       limits: { batchBytesMax, inFlightMax, inFlightBytesMax },
       tables: TABLES_TAKEN.map((table) => TABLES[table]),
+      brokers,
     });
     emit({ event: "edge_connected", edge: this.edge, address, version: hello.version });
   }

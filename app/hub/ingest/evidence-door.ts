@@ -1,8 +1,10 @@
 // Takes evidence from edges that hold no database login: `POST /evidence` beside the gateway, with the same
 // token, the same check of the machine and the same patience with guesses. Promises: an edge speaks for
-// itself and, of a probe, for its accounts, and for nobody else; what is not evidence is never stored.
+// itself and, of a probe, for its accounts, of a stress run for a hub of simulated brokers, and for nobody else;
+// what is not evidence is never stored.
 import type { IncomingMessage } from "node:http";
 import { z } from "zod";
+import type { BrokerKind } from "../../shared/brokers.ts";
 import { CANARY } from "../../shared/canary.ts";
 import type { Clock } from "../../shared/clock.ts";
 import { ERRORS } from "../../shared/errors.ts";
@@ -20,6 +22,8 @@ export const EVIDENCE_RATE: Rate = { perSecond: 0.5, burst: 30 };
 const AHEAD_MS_MAX = 300_000;
 
 export interface EvidenceDoorOptions {
+  /** Who loads a hub of simulated brokers speaks for it. */
+  brokers: BrokerKind;
   /** The gateway's own: why whoever asks as this edge has no business here. */
   vet: (edge: string, request: IncomingMessage) => Promise<ErrorCode | null>;
   /** True for an account of the plan that this edge may use. */
@@ -72,13 +76,14 @@ export class EvidenceDoor {
 
   /** Stores what an admitted edge sent. */
   async take(edge: string, body: unknown): Promise<DoorAnswer> {
-    const { store, isOwn, clock, emit } = this.#options;
+    const { brokers, store, isOwn, clock, emit } = this.#options;
     const parsed = evidenceSchema.safeParse(body);
     if (!parsed.success) return this.invalid(edge, z.prettifyError(parsed.error).slice(0, 500));
     const evidence = parsed.data;
     const { kind, subject, ok, atMs } = evidence;
     const isOfAccount = kind === "probe" && isOwn(edge, subject);
-    if (subject !== edge && !isOfAccount) return this.#refuse(edge, "EVIDENCE_SUBJECT");
+    const isOfHub = kind === "stress" && subject === "hub" && brokers === "simulated";
+    if (subject !== edge && !isOfAccount && !isOfHub) return this.#refuse(edge, "EVIDENCE_SUBJECT");
     if (atMs > clock.nowMs() + AHEAD_MS_MAX) return this.invalid(edge, "atMs lies in the future");
     try {
       const id = await store(evidence);

@@ -5,6 +5,7 @@ import type { IncomingMessage } from "node:http";
 import type { Duplex } from "node:stream";
 import { sleep } from "../../shared/clock.ts";
 import type { Clock } from "../../shared/clock.ts";
+import type { BrokerKind } from "../../shared/brokers.ts";
 import type { ErrorCode } from "../../shared/errors.ts";
 import type { Emit } from "../../shared/events.ts";
 import { GATEWAY_PATH } from "../../shared/gateway-protocol.ts";
@@ -52,6 +53,8 @@ export const GATEWAY_LIMITS: GatewayLimits = {
 
 export interface GatewayOptions {
   version: string;
+  /** Whose ticks it takes. */
+  brokers: BrokerKind;
   admission: Admission;
   identity: TailnetIdentity;
   backend: Backend;
@@ -133,12 +136,13 @@ export class Gateway {
 
   #connect(request: IncomingMessage, socket: Duplex, head: Buffer, edge: string): void {
     this.#sockets.handleUpgrade(request, socket, head, (webSocket) => {
-      const { version, backend, clock, emit, heartbeat = HEARTBEAT } = this.#options;
+      const { version, brokers, backend, clock, emit, heartbeat = HEARTBEAT } = this.#options;
       const raw = request.socket;
       const connection = new EdgeConnection(webSocket, raw, {
         edge,
         address: raw.remoteAddress ?? "",
         version,
+        brokers,
         backend,
         limits: this.#limits,
         rate: this.#rateOf(edge),

@@ -1,5 +1,6 @@
 // The whole picture in one object: what /status prints, the page draws and /metrics counts. Joins the
 // database's books with what is live in this process; pure, so that one look is consistent in itself.
+import type { BrokerKind } from "../../shared/brokers.ts";
 import type { EdgeStatus } from "../../shared/gateway-protocol.ts";
 import type { Percentiles } from "../../shared/latency.ts";
 import type { LoopDelay } from "../../shared/loop-watch.ts";
@@ -40,6 +41,8 @@ export interface AccountPicture {
 
 export interface Picture {
   version: string;
+  /** Whose ticks this hub takes. */
+  brokers: BrokerKind;
   nowMs: number;
   upMs: number;
   database: DatabaseHealth;
@@ -73,6 +76,7 @@ export interface Picture {
 
 export interface PictureInput {
   version: string;
+  brokers: BrokerKind;
   nowMs: number;
   startedMs: number;
   health: DatabaseHealth;
@@ -107,7 +111,7 @@ export function pictureOf(input: PictureInput): Picture {
     edge: edgeLedger(account, edges),
   }));
   return {
-    version,
+    ...{ version, brokers: input.brokers },
     nowMs,
     upMs: nowMs - startedMs,
     database: health,

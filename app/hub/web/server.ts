@@ -14,6 +14,7 @@ import { endWithError } from "../../shared/http-refusal.ts";
 import { INSTRUMENTS_PATH } from "../../shared/instruments.ts";
 import { refusalOf, urlOf } from "../../shared/listen.ts";
 import { SENTINEL_PATH } from "../../shared/alerts.ts";
+import { STRESS_PATH, STRESS_ROWS_PATH } from "../../shared/stress-door.ts";
 import type { HubWatch } from "../../shared/watch.ts";
 import { WATCH_PATH } from "../../shared/watch.ts";
 import type { SocketBytes } from "../../shared/socket-bytes.ts";
@@ -21,6 +22,7 @@ import type { Picture } from "../query/picture.ts";
 import type { LastTrade } from "../query/live.ts";
 import type { EvidenceDoor } from "../ingest/evidence-door.ts";
 import type { InstrumentsDoor } from "../ingest/instruments-door.ts";
+import type { StressDoor } from "../ingest/stress-door.ts";
 import { addApi, TOO_MANY } from "./api.ts";
 import type { ApiOptions } from "./api.ts";
 import { addCompression } from "./compress.ts";
@@ -51,6 +53,8 @@ export interface PortOptions {
   evidence?: EvidenceDoor;
   /** Answers `GET /instruments` of edges; where the gateway is. */
   instruments?: InstrumentsDoor;
+  /** Answers `GET /stress` of edges; where the gateway is. */
+  stress?: StressDoor;
 }
 
 export interface WebOptions extends PortOptions {
@@ -78,9 +82,9 @@ export interface WebServer {
 export function createGatewayServer(options: PortOptions): WebServer {
   const app = createPort(options);
   app.setNotFoundHandler((_request, reply) =>
-    reply
-      .code(404)
-      .send({ hint: "Here are /edge, /evidence and /instruments for edges, and /healthz." }),
+    reply.code(404).send({
+      hint: "Here are /edge, /evidence, /instruments and /stress for edges, and /healthz.",
+    }),
   );
   return { listen: (port, bind) => listen(app, port, bind), close: () => app.close() };
 }
@@ -107,7 +111,8 @@ export function createWebServer(options: WebOptions): WebServer {
 
 /** What all ports have in common: limits, headers, /healthz, and no patience with noise. */
 function createPort(options: PortOptions): FastifyInstance {
-  const { version, clock, emit, reasons, served, onUpgrade, evidence, instruments } = options;
+  const { version, clock, emit, reasons, served, onUpgrade, evidence, instruments, stress } =
+    options;
   const app = fastify({
     forceCloseConnections: true,
     requestTimeout: 10_000,
@@ -128,6 +133,7 @@ function createPort(options: PortOptions): FastifyInstance {
       return reply.code(status).send(body);
     });
   }
+  if (stress) addStress(app, stress);
   if (served) {
     app.server.on("connection", (socket) => served.watch(socket));
     app.server.on("request", () => served.requests++);
@@ -148,6 +154,19 @@ function createPort(options: PortOptions): FastifyInstance {
 function edgeOf({ query }: FastifyRequest): string {
   const { edge } = query as { edge?: unknown };
   return typeof edge === "string" ? edge : "";
+}
+
+function addStress(app: FastifyInstance, door: StressDoor): void {
+  app.get(STRESS_PATH, async (request, reply) => {
+    const { status, body } = await door.look(edgeOf(request), request.raw);
+    return reply.code(status).send(body);
+  });
+  app.get(STRESS_ROWS_PATH, async (request, reply) => {
+    const { holders } = request.query as { holders?: unknown };
+    const named = typeof holders === "string" ? holders : "";
+    const { status, body } = await door.rows(edgeOf(request), request.raw, named);
+    return reply.code(status).send(body);
+  });
 }
 
 /** The token is looked at before the body is read. */

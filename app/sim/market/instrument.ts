@@ -47,6 +47,21 @@ export function usInstruments(count = US.length): Instrument[] {
   });
 }
 
+/** Of these codes; what we do not know of one is made up. */
+export function instrumentsNamed(market: "KRX" | "US", codes: readonly string[]): Instrument[] {
+  return codes.map((code) => (market === "KRX" ? krxInstrument(code) : usInstrument(code)));
+}
+
+function krxInstrument(code: string): Instrument {
+  const [, name, basePrice] = KRX.find(([known]) => known === code) ?? [code, code, 10_000];
+  return { code, name, market: "KRX", grid: code === "0074K0" ? "etf" : "stock", basePrice };
+}
+
+function usInstrument(code: string): Instrument {
+  const [, name, basePrice] = US.find(([known]) => known === code) ?? [code, code, 100];
+  return { code, name, market: "US", grid: "usd", basePrice };
+}
+
 /** 0 is AAA, 27 is ABB. */
 function letters(number: number): string {
   const digits = [Math.floor(number / 676), Math.floor(number / 26) % 26, number % 26];

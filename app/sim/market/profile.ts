@@ -5,7 +5,7 @@ import { readFileSync } from "node:fs";
 import { z } from "zod";
 import { codeOf, TickhubError } from "../../shared/errors.ts";
 import type { Market, MarketEvent } from "./event.ts";
-import { krxInstruments, usInstruments } from "./instrument.ts";
+import { instrumentsNamed, krxInstruments, usInstruments } from "./instrument.ts";
 import type { Random } from "./random.ts";
 import { index, seeded } from "./random.ts";
 import { localStamp, Security } from "./security.ts";
@@ -72,11 +72,23 @@ export function lengthMs({ binMs, trade }: Profile): number {
   return binMs * trade.length;
 }
 
-/** `times`: so many times the profile's records in the same time. */
-export function profileMarket(profile: Profile, times: number, seed: number): Market {
+/**
+ * `times`: so many times the profile's records in the same time. `codes`: of these symbols, busiest first, instead
+ * of as many as the profile says.
+ */
+export function profileMarket(
+  profile: Profile,
+  times: number,
+  seed: number,
+  codes?: readonly string[],
+): Market {
   const random = seeded(seed);
   const { market, symbols } = profile;
-  const instruments = market === "KRX" ? krxInstruments(symbols) : usInstruments(symbols);
+  const instruments = codes
+    ? instrumentsNamed(market, codes)
+    : market === "KRX"
+      ? krxInstruments(symbols)
+      : usInstruments(symbols);
   const securities = instruments.map((instrument) => new Security(instrument, random));
   return {
     instruments,

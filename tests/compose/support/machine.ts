@@ -118,6 +118,7 @@ export class Machine {
 
   #settings(): Record<string, string> {
     return {
+      TICKHUB_BROKERS: "simulated",
       TICKHUB_SYMBOLS: this.symbols.join(","),
       TICKHUB_ACCOUNTS: "kis:1,kiwoom:1",
       TICKHUB_QUIET_MS: "500",

@@ -131,6 +131,7 @@ export class World {
     const days = [...this.#days(nowMs).values()];
     return {
       version: "1.0.0",
+      brokers: "real",
       nowMs,
       startedMs,
       health: { ok: true, checkedMs: nowMs },

@@ -1,6 +1,6 @@
 import { expect, onTestFinished, test } from "vitest";
 import pg from "pg";
-import { DatabaseWatch } from "../../app/measure/database-watch.ts";
+import { DatabaseWatch } from "../../app/store/database-watch.ts";
 import { systemClock } from "../../app/shared/clock.ts";
 import { createDatabase } from "../support/database.ts";
 
