@@ -151,6 +151,7 @@ export class Stack {
       args: ["hub", "--json"],
       env: {
         TICKHUB_DATABASE_URL: this.databaseUrl,
+        TICKHUB_BROKERS: "simulated",
         TICKHUB_LOG_LEVEL: logLevel,
         TICKHUB_PORT: this.gatewayUrl ? new URL(this.gatewayUrl).port : String(port),
         TICKHUB_EDGE_TOKENS: [...this.#tokens].map((pair) => pair.join("=")).join(","),
@@ -185,9 +186,9 @@ export class Stack {
         TICKHUB_EDGE_ID: name,
         TICKHUB_EDGE_TOKEN: this.#tokens.get(name)!,
         TICKHUB_HUB_URL: hub,
+        TICKHUB_BROKERS: "simulated",
         TICKHUB_LOG_LEVEL: logLevel,
         TICKHUB_MARKET_CLOCK: marketClock,
-        ...(target ? { TICKHUB_BROKERS: "simulated" } : {}),
         ...(target?.uplinkProxy ? { TICKHUB_UPLINK_PROXY: target.uplinkProxy } : {}),
         ...(tapePrefix ? { TICKHUB_TAPE: `${resolve(tapePrefix)}.${broker}.tape` } : {}),
         ...(broker === "kis"

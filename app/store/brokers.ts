@@ -22,3 +22,13 @@ export async function claimBrokers(pool: Queryable, kind: BrokerKind): Promise<v
   const found = rows[0]!.kind;
   if (found !== kind) throw new TickhubError("DATABASE_BROKERS", { database: found, hub: kind });
 }
+
+/** What a database says of itself; null where no hub ever started on it, or none that marks it. */
+export async function readBrokers(pool: Queryable): Promise<BrokerKind | null> {
+  const { rows } = await pool.query<{ isThere: boolean }>(
+    `select to_regclass('public.hub_brokers') is not null as "isThere"`,
+  );
+  if (!rows[0]!.isThere) return null;
+  const found = await pool.query<{ kind: BrokerKind }>("select kind from public.hub_brokers");
+  return found.rows[0]?.kind ?? null;
+}

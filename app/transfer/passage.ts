@@ -2,6 +2,7 @@
 // matched, the key chosen. What does not fit is said here, before anything moves.
 import { createHash } from "node:crypto";
 import { TickhubError } from "../shared/errors.ts";
+import { readBrokers } from "../store/brokers.ts";
 import { readTable } from "./catalog.ts";
 import type { TableFacts } from "./catalog.ts";
 import { marksOf, matchColumns } from "./columns.ts";
@@ -36,12 +37,13 @@ export interface Wish {
 
 const RECORD_HASH_VERSION = 140_000;
 
-/** @throws TickhubError TRANSFER_TABLE, TRANSFER_COLUMNS, TRANSFER_MAP. */
+/** @throws TickhubError TRANSFER_TABLE, TRANSFER_COLUMNS, TRANSFER_MAP, DATABASE_BROKERS. */
 export async function prepare(source: Side, target: Side, wish: Wish): Promise<Prepared> {
   const { map } = wish;
   const from = await readTable(source, wish.sourceTable);
   const to = await targetTable(target, from, wish);
   await refuseItself(source, target, from, to);
+  await refuseSimulated(source, target);
   const matched = matchColumns(from, to, map);
   if (matched.problems.length > 0) refuse(to, matched.problems);
   const by = wish.by ?? map?.by;
@@ -92,6 +94,13 @@ async function refuseItself(source: Side, target: Side, from: TableFacts, to: Ta
   await Promise.reject(
     new TickhubError("TRANSFER_TABLE", { side: "target", table: to.title, problem }),
   );
+}
+
+/** Simulated rows never come to lie among real ones. */
+async function refuseSimulated(source: Side, target: Side) {
+  const [from, to] = await Promise.all([readBrokers(source.pool), readBrokers(target.pool)]);
+  if (from !== "simulated" || to !== "real") return;
+  throw new TickhubError("DATABASE_BROKERS", { source: from, target: to });
 }
 
 /** The server reads the expressions before the first row does. */

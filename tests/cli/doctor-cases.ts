@@ -290,6 +290,12 @@ const OF_THE_DATABASE: Case[] = [
     },
   },
   {
+    ...{ title: "a database of simulated ticks, or of real ones", check: "database" },
+    ...{ code: "DATABASE_BROKERS", says: /database=real, hub=simulated/ },
+    next: /TICKHUB_DATABASE_URL=…` of another database, or `export TICKHUB_BROKERS=real`/,
+    seed: ({ migrated }) => ({ TICKHUB_DATABASE_URL: migrated.url, TICKHUB_BROKERS: "simulated" }),
+  },
+  {
     ...{ title: "sites while a phase is half entered", check: "phase", code: "PHASE_WAIT" },
     ...{ severity: "warning", says: /advance to local, sites=set/, next: /npx tickhub phase show/ },
     async seed({ migrated, after }) {

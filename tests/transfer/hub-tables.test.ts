@@ -62,6 +62,26 @@ describe("tickhub transfer into the hub's tables", { timeout: 120_000 }, () => {
   }
   const VALUES = `ts, symbol, venue, source, day, chain, seq, price, size, side, session, edge_recv, capture`;
 
+  it("leaves simulated rows out of a database of real ones, and takes real ones anywhere", async () => {
+    const marked = async (source: string, target: string) => {
+      for (const [database, kind] of [
+        [from, source],
+        [to, target],
+      ] as const)
+        await database.pool.query(
+          "insert into hub_brokers (kind) values ($1) on conflict (one) do update set kind = $1",
+          [kind],
+        );
+      const args = ["transfer", "--from", from.url, "--to", to.url, "--table", "status", "--json"];
+      return await tickhub(args);
+    };
+    const refused = await marked("simulated", "real");
+    expect(refused.code).toBe(1);
+    expect(refused.stderr).toContain("DATABASE_BROKERS (source=simulated, target=real)");
+    expect((await marked("simulated", "simulated")).code).toBe(0);
+    expect((await marked("real", "simulated")).code).toBe(0);
+  });
+
   it("trades, books and status of another hub come over once, marked, in streams of their own", async () => {
     await store(
       from,

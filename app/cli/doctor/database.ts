@@ -4,6 +4,7 @@ import type pg from "pg";
 import { historyOf, readHistory } from "../../hub/phase/history.ts";
 import type { Settings } from "../../shared/config.ts";
 import { codeOf, TickhubError } from "../../shared/errors.ts";
+import { readBrokers } from "../../store/brokers.ts";
 import { asDatabaseError, openPool } from "../../store/database.ts";
 import { checkSchema } from "../../store/migrate.ts";
 import { broken, reasonOf, troubleOf, warning } from "./finding.ts";
@@ -86,11 +87,15 @@ function reasonIn(error: unknown): string {
   return error instanceof Error ? error.message : reasonOf(error);
 }
 
-async function schemaTroubles(url: string): Promise<Trouble[]> {
+async function schemaTroubles(url: string, settings: Settings): Promise<Trouble[]> {
   try {
     return await onDatabase(url, async (pool) => {
       await checkSchema(pool);
-      return [...(await rightsTroubles(pool, url)), ...(await extensionTroubles(pool))];
+      return [
+        ...(await rightsTroubles(pool, url)),
+        ...(await extensionTroubles(pool)),
+        ...(await brokersTroubles(pool, settings)),
+      ];
     });
   } catch (error) {
     return [databaseTrouble(error, url)];
@@ -127,6 +132,17 @@ async function extensionTroubles(pool: pg.Pool): Promise<Trouble[]> {
   const next =
     "`psql -c \"alter system set shared_preload_libraries = 'timescaledb'\"`, on a server that has it; then restart it.";
   return [broken("DATABASE_EXTENSION", facts, next)];
+}
+
+/** No hub of the other kind starts on it. */
+async function brokersTroubles(
+  pool: pg.Pool,
+  { TICKHUB_BROKERS: ours }: Settings,
+): Promise<Trouble[]> {
+  const kind = (await readBrokers(pool)) ?? ours;
+  if (kind === ours) return [];
+  const next = `\`export TICKHUB_DATABASE_URL=…\` of another database, or \`export TICKHUB_BROKERS=${kind}\`.`;
+  return [broken("DATABASE_BROKERS", { database: kind, hub: ours }, next)];
 }
 
 /** Of what the schema's check has not told already. */
@@ -183,7 +199,11 @@ const withUrl =
   };
 
 export const DATABASE_CHECKS: readonly Check[] = [
-  { name: "database", needs: ["TICKHUB_DATABASE_URL"], run: withUrl((url) => schemaTroubles(url)) },
+  {
+    name: "database",
+    needs: ["TICKHUB_DATABASE_URL"],
+    run: withUrl((url, { settings }) => schemaTroubles(url, settings)),
+  },
   {
     name: "phase",
     needs: ["TICKHUB_DATABASE_URL"],
