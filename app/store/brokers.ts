@@ -23,12 +23,12 @@ export async function claimBrokers(pool: Queryable, kind: BrokerKind): Promise<v
   if (found !== kind) throw new TickhubError("DATABASE_BROKERS", { database: found, hub: kind });
 }
 
-/** What a database says of itself; null where no hub ever started on it, or none that marks it. */
+/** What a database says of itself; null where no hub that marks it ever started on it, or this user may not read it. */
 export async function readBrokers(pool: Queryable): Promise<BrokerKind | null> {
-  const { rows } = await pool.query<{ isThere: boolean }>(
-    `select to_regclass('public.hub_brokers') is not null as "isThere"`,
+  const { rows } = await pool.query<{ isTold: boolean }>(
+    `select coalesce(has_table_privilege(to_regclass('public.hub_brokers'), 'select'), false) as "isTold"`,
   );
-  if (!rows[0]!.isThere) return null;
+  if (!rows[0]!.isTold) return null;
   const found = await pool.query<{ kind: BrokerKind }>("select kind from public.hub_brokers");
   return found.rows[0]?.kind ?? null;
 }

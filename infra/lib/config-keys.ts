@@ -264,7 +264,7 @@ const HUB = {
   },
   brokers: {
     schema: oneOf("real", "simulated").optional(),
-    help: "Default real; staging knows only simulated ones.",
+    help: "Default real; staging knows only simulated ones, which its hub and its database hold to (TICKHUB_BROKERS).",
     example: "simulated",
   },
   retainDays: {
