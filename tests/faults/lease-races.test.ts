@@ -102,7 +102,7 @@ beforeAll(async () => {
     simArgs: ["--rate", "200", "--symbols", "4", "--slot-hold-ms", "1000", ...patience],
   });
   scene = new Scene(test.stack, test.pool);
-  transport = testTransport(test.stack.databaseUrl);
+  transport = testTransport(test.stack.databaseUrl, { brokers: "simulated" });
   await transport.open();
   // The stack's own edges have no link of their own to be cut.
   await Promise.all([...test.stack.edges.values()].map((edge) => edge.stop()));
