@@ -28,7 +28,7 @@ export const ERRORS = {
   },
   DATABASE_BROKERS: {
     retry: false,
-    hint: "Real and simulated ticks never share a database. Set TICKHUB_BROKERS right, or use another database.",
+    hint: "Real and simulated ticks never share a database: name another (TICKHUB_STATE_DIR or TICKHUB_DATABASE_URL).",
   },
   DATABASE_SCHEMA_CHANGED: {
     retry: false,
