@@ -5,16 +5,13 @@ import { systemClock } from "../shared/clock.ts";
 import { required } from "../shared/config.ts";
 import type { Settings } from "../shared/config.ts";
 import { routeThrough } from "../shared/dial/route.ts";
-import { codeOf, TickhubError } from "../shared/errors.ts";
 import { EVIDENCE_PATH } from "../shared/evidence.ts";
 import type { Evidence } from "../shared/evidence.ts";
 import { errorOf, parseMessage } from "../shared/gateway-protocol.ts";
-import { exchange } from "../shared/http-request.ts";
 import { asStoreError, openPool } from "../store/database.ts";
 import { keepEvidence } from "../store/latency-runs.ts";
+import { askDoor, DOOR_ANSWER_MS } from "./edge-door.ts";
 
-/** Longer than the hub lets an address wait that showed wrong tokens. */
-const ANSWER_MS = 15_000;
 const ANSWER_BYTES_MAX = 64 * 1024;
 const answerSchema = z.object({
   id: z.number().optional(),
@@ -59,29 +56,20 @@ export async function postEvidence(
   place: { hubUrl: string; edge: string; token: string; settings: Settings },
   evidence: Evidence,
 ): Promise<number> {
-  const { hubUrl, edge, token, settings } = place;
-  const url = new URL(EVIDENCE_PATH, hubUrl.replace(/^ws/, "http"));
+  const { settings, ...door } = place;
   // The route lasts as long as the process; a command ends after this.
   const route = routeThrough([settings.TICKHUB_UPLINK_PROXY], systemClock);
-  const shown = `${url.protocol}//${url.host}${url.pathname}`;
-  url.searchParams.set("edge", edge);
-  const reply = await exchange({
-    url: url.href,
-    headers: { authorization: `Bearer ${token}`, "content-type": "application/json" },
-    body: JSON.stringify(evidence),
-    clock: systemClock,
-    timeoutMs: ANSWER_MS,
-    replyBytesMax: ANSWER_BYTES_MAX,
-    route,
-  }).catch((cause: unknown) => {
-    if (cause instanceof TickhubError) throw cause;
-    const reason = codeOf(cause) === "Error" ? (cause as Error).message : codeOf(cause);
-    throw new TickhubError("UPLINK_UNREACHABLE", { url: shown, reason }, { cause });
-  });
+  const reply = await askDoor(
+    { ...door, route },
+    {
+      ...{ path: EVIDENCE_PATH, body: evidence },
+      ...{ timeoutMs: DOOR_ANSWER_MS, answerBytesMax: ANSWER_BYTES_MAX },
+    },
+  );
   const { id, code, problem } = answerIn(reply.text);
   // A stranger's server answers 200 to anything.
   if (reply.status === 200 && id !== undefined) return id;
-  const facts = { url: shown, status: reply.status, ...(problem ? { problem } : {}) };
+  const facts = { url: reply.shown, status: reply.status, ...(problem ? { problem } : {}) };
   throw errorOf(code, facts, "UPLINK_PROTOCOL");
 }
 

@@ -7,10 +7,9 @@ import { required } from "../shared/config.ts";
 import type { Settings } from "../shared/config.ts";
 import type { Route } from "../shared/dial/route.ts";
 import { routeThrough } from "../shared/dial/route.ts";
-import { codeOf, TickhubError } from "../shared/errors.ts";
+import { TickhubError } from "../shared/errors.ts";
 import type { Evidence } from "../shared/evidence.ts";
 import { errorOf, GATEWAY_PATH, parseMessage } from "../shared/gateway-protocol.ts";
-import { exchange } from "../shared/http-request.ts";
 import {
   STRESS_PATH,
   STRESS_ROWS_PATH,
@@ -18,18 +17,18 @@ import {
   stressRowsSchema,
 } from "../shared/stress-door.ts";
 import type { StressLook } from "../shared/stress-door.ts";
+import { askDoor, DOOR_ANSWER_MS } from "./edge-door.ts";
 import { postEvidence } from "./evidence.ts";
 import { BROKERS } from "./stack.ts";
 import type { Broker, StackTarget } from "./stack.ts";
 
-const ANSWER_MS = 15_000;
 /** The hub's own limit on counting, and a little. */
 const COUNT_MS = 130_000;
 const ANSWER_BYTES_MAX = 2 ** 20;
 const refusalSchema = z.object({ code: z.string() });
 
-/** A lease whose holder was heard of this lately is somebody's who collects. */
-const IN_USE_MINUTES = 15;
+/** Somebody collects whose lease was renewed, or whose batch was committed, this lately. */
+export const IN_USE_MINUTES = 15;
 
 export class StressHub {
   /** `ws://host:port`. */
@@ -72,7 +71,7 @@ export class StressHub {
 
   /** How the hub does. Throws as `admit`. */
   async look(as: Broker): Promise<StressLook> {
-    const look = await this.#get(as, STRESS_PATH, { timeoutMs: ANSWER_MS });
+    const look = await this.#get(as, STRESS_PATH, { timeoutMs: DOOR_ANSWER_MS });
     const parsed = stressLookSchema.safeParse(look);
     if (parsed.success) return parsed.data;
     // Whatever answers there, it did not say that its brokers are simulated.
@@ -109,26 +108,16 @@ export class StressHub {
     path: string,
     { query = {}, timeoutMs }: { query?: Record<string, string>; timeoutMs: number },
   ): Promise<unknown> {
-    const url = new URL(path, this.gatewayUrl.replace(/^ws/, "http"));
-    const shown = url.href;
-    for (const [name, value] of Object.entries({ edge: as, ...query })) {
-      url.searchParams.set(name, value);
-    }
-    const reply = await exchange({
-      url: url.href,
-      headers: { authorization: `Bearer ${this.tokens.get(as)!}` },
-      ...{ clock: systemClock, timeoutMs, replyBytesMax: ANSWER_BYTES_MAX, route: this.#route },
-    }).catch((cause: unknown) => {
-      if (cause instanceof TickhubError) throw cause;
-      const reason = codeOf(cause) === "Error" ? (cause as Error).message : codeOf(cause);
-      throw new TickhubError("UPLINK_UNREACHABLE", { url: shown, reason }, { cause });
-    });
+    const { gatewayUrl: hubUrl } = this;
+    const door = { hubUrl, edge: as, token: this.tokens.get(as)!, route: this.#route };
+    const wanted = { path, query, timeoutMs, answerBytesMax: ANSWER_BYTES_MAX };
+    const reply = await askDoor(door, wanted);
     if (reply.status === 200) return parseMessage(z.unknown(), reply.text);
     const code = parseMessage(refusalSchema, reply.text)?.code;
     if (code === "EDGE_BROKERS") throw this.#real("it takes real brokers");
     // A hub of a release before has no such door, and any other server does not have it either.
     if (code === undefined) throw this.#real("it does not say whose brokers it takes");
-    throw errorOf(code, { url: shown, edge: as, status: reply.status }, "UPLINK_PROTOCOL");
+    throw errorOf(code, { url: reply.shown, edge: as, status: reply.status }, "UPLINK_PROTOCOL");
   }
 
   #real(reason: string): TickhubError {

@@ -13,7 +13,7 @@ import { migrate } from "../store/migrate.ts";
 import { openServer } from "./server.ts";
 import { onHub, onScratch } from "./stress-ground.ts";
 import type { WithGround } from "./stress-ground.ts";
-import { codesOf, StressHub } from "./stress-hub.ts";
+import { codesOf, IN_USE_MINUTES, StressHub } from "./stress-hub.ts";
 
 export interface StressTarget {
   /** The hub's gateway; null where the run has a hub of its own. */
@@ -79,9 +79,6 @@ export async function openHubTarget(
     close: () => Promise.resolve(),
   };
 }
-
-/** A lease whose holder was heard of this lately, or a batch committed this lately. */
-const IN_USE_MINUTES = 15;
 
 /**
  * The scratch database keeps rows apart, not the disk and the processors: a server whose hub is collecting
